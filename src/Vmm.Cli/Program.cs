@@ -1,0 +1,1 @@
+Console.Error.WriteLine("vmm"); return 0;
