@@ -1,0 +1,8 @@
+namespace Vmm.Plugins.RoundRobin;
+
+/// <summary>Options of the scheduler.</summary>
+public sealed class RoundRobinOptions
+{
+    /// <summary>Turn of a processor of weight 100, in milliseconds.</summary>
+    public int Quantum { get; init; } = 10;
+}
