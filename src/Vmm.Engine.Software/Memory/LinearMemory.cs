@@ -1,0 +1,66 @@
+using System.Runtime.CompilerServices;
+using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.State;
+
+namespace Vmm.Engine.Software.Memory;
+
+/// <summary>
+/// Memory accesses of instructions, by linear address, at the current privilege level. The fast path is one compare and
+/// one add; everything else (TLB miss, page crossing, device memory, breakpoints, code pages) is
+/// <see cref="SlowAccess"/>. False means: a fault was raised or the guest is to be left; return
+/// <see cref="SlowAccess.Failure"/> from the handler.
+/// </summary>
+/// <remarks>Unsafe invariant: an addend in a valid entry maps its whole page to memory that stays mapped while the VM exists.</remarks>
+internal static unsafe class LinearMemory
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Load<T>(CpuState* s, ulong linear, out T value) where T : unmanaged
+    {
+        TlbEntry* entry = s->ReadTlb + ((linear >> Tlb.PageShift) & (Tlb.EntryCount - 1));
+        if (entry->Tag == ((linear + (ulong)(sizeof(T) - 1)) & Tlb.PageMask))
+        {
+            value = Unsafe.ReadUnaligned<T>((byte*)linear + entry->Addend);
+            return true;
+        }
+
+        return SlowAccess.Load(s, linear, out value);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Store<T>(CpuState* s, ulong linear, T value) where T : unmanaged
+    {
+        byte* host = WritePointer<T>(s, linear);
+        if (host != null)
+        {
+            Unsafe.WriteUnaligned(host, value);
+            return true;
+        }
+
+        return SlowAccess.Store(s, linear, value);
+    }
+
+    /// <summary>
+    /// Host address for an access that reads and writes, or null when the slow path must be taken:
+    /// <see cref="SlowAccess.LoadForWrite{T}"/>, then <see cref="SlowAccess.Store{T}"/>.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static byte* WritePointer<T>(CpuState* s, ulong linear) where T : unmanaged
+    {
+        TlbEntry* entry = s->WriteTlb + ((linear >> Tlb.PageShift) & (Tlb.EntryCount - 1));
+        return entry->Tag == ((linear + (ulong)(sizeof(T) - 1)) & Tlb.PageMask)
+            ? (byte*)linear + entry->Addend
+            : null;
+    }
+
+    /// <summary>Linear address of the memory operand, without checks: right only when <see cref="InstructionFlags.SegmentChecked"/> is clear.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong FlatAddress(CpuState* s, Instruction* i) => s->SegmentBase[i->SegmentBaseIndex] + Offset(s, i);
+
+    /// <summary>Offset of the memory operand in its segment.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Offset(CpuState* s, Instruction* i) =>
+        (Register(s, i->Base) + (Register(s, i->Index) << i->Scale) + i->Displacement) & i->AddressMask;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Register(CpuState* s, ushort offset) => *(ulong*)((byte*)s + offset);
+}

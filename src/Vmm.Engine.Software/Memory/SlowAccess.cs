@@ -1,0 +1,28 @@
+using System.Runtime.CompilerServices;
+using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.State;
+
+namespace Vmm.Engine.Software.Memory;
+
+/// <summary>Accesses that the TLB fast path cannot serve: fills the TLB, splits page crossings, calls out for device memory.</summary>
+internal static unsafe class SlowAccess
+{
+    public static bool Load<T>(CpuState* s, ulong linear, out T value) where T : unmanaged
+    {
+        value = default;
+        return LogicalProcessor.Of(s).Mmu.Read(linear, new Span<byte>(Unsafe.AsPointer(ref value), sizeof(T)));
+    }
+
+    /// <summary>Loads with the rights of a write, so that a read-modify-write instruction faults as a write.</summary>
+    public static bool LoadForWrite<T>(CpuState* s, ulong linear, out T value) where T : unmanaged
+    {
+        value = default;
+        return LogicalProcessor.Of(s).Mmu.ReadForWrite(linear, new Span<byte>(Unsafe.AsPointer(ref value), sizeof(T)));
+    }
+
+    public static bool Store<T>(CpuState* s, ulong linear, T value) where T : unmanaged =>
+        LogicalProcessor.Of(s).Mmu.Write(linear, new ReadOnlySpan<byte>(&value, sizeof(T)));
+
+    /// <summary>What a handler returns after an access failed: a fault, a restart or a leave, as the access decided.</summary>
+    public static Outcome Failure(CpuState* s) => LogicalProcessor.Of(s).Mmu.FailureOutcome;
+}
