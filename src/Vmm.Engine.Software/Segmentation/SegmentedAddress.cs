@@ -23,7 +23,7 @@ internal static unsafe class SegmentedAddress
             return true;
         }
 
-        Faults.Raise(s, i->Segment == (byte)SegmentRegister.Ss ? ExceptionVector.StackFault : ExceptionVector.GeneralProtection, 0);
+        Faults.Raise(s, i->Segment == (byte)SegmentRegister.Ss ? ExceptionVector.StackSegmentFault : ExceptionVector.GeneralProtection, 0);
         return false;
     }
 }

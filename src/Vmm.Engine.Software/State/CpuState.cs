@@ -171,26 +171,3 @@ internal struct SegmentCache
     /// <summary>Segment type, bits 3:0.</summary>
     public readonly int Type => (int)AccessRights & 15;
 }
-
-/// <summary>Exception vectors (SDM Vol. 3A table 6-1).</summary>
-internal enum ExceptionVector : byte
-{
-    DivideError = 0,
-    Debug = 1,
-    NonMaskableInterrupt = 2,
-    Breakpoint = 3,
-    Overflow = 4,
-    BoundRange = 5,
-    InvalidOpcode = 6,
-    DeviceNotAvailable = 7,
-    DoubleFault = 8,
-    InvalidTss = 10,
-    SegmentNotPresent = 11,
-    StackFault = 12,
-    GeneralProtection = 13,
-    PageFault = 14,
-    X87FloatingPoint = 16,
-    AlignmentCheck = 17,
-    MachineCheck = 18,
-    SimdFloatingPoint = 19,
-}
