@@ -1,0 +1,1 @@
+[assembly: Vmm.Sdk.VmmPlugin("vmm.memory", Description = "Disks in the host's memory")]

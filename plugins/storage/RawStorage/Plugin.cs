@@ -1,0 +1,1 @@
+[assembly: Vmm.Sdk.VmmPlugin("vmm.raw", Description = "Disk images that are a plain file")]
