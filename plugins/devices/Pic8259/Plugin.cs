@@ -1,0 +1,3 @@
+using Vmm.Sdk;
+
+[assembly: VmmPlugin("vmm.pic-8259", Description = "The pair of 8259A interrupt controllers of a PC")]
