@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.State;
+using Vmm.Vmx;
 
 namespace Vmm.Engine.Software.Events;
 

@@ -1,5 +1,6 @@
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.State;
+using Vmm.Vmx;
 
 namespace Vmm.Engine.Software.Memory;
 

@@ -122,6 +122,9 @@ internal unsafe struct CpuState
     /// <summary>Guest instructions run, by whole blocks.</summary>
     public ulong InstructionsRetired;
 
+    /// <summary>The instruction being run; null between instructions (event delivery). The slow paths take RIP and the operand's segment from it.</summary>
+    public Decode.Instruction* CurrentInstruction;
+
     /// <summary>GCHandle of the <see cref="LogicalProcessor"/>.</summary>
     public nint Owner;
 
