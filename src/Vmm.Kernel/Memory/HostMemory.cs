@@ -1,0 +1,102 @@
+using System.Runtime.InteropServices;
+using System.Globalization;
+
+namespace Vmm.Kernel;
+
+/// <summary>
+/// A zeroed, page-aligned block of host memory behind a <c>memfd</c>, so that another process can map it too.
+/// The only place where the kernel asks the host for memory.
+/// </summary>
+public sealed unsafe partial class HostMemory : IDisposable
+{
+    /// <summary>Granularity of guest and host mappings.</summary>
+    public const ulong PageSize = 4096;
+
+    private const uint MemfdCloseOnExec = 1;
+    private const int ProtRead = 1, ProtWrite = 2, MapShared = 1, MapNoReserve = 0x4000;
+
+    private int _descriptor;
+
+    /// <summary>Maps a block.</summary>
+    /// <param name="name">Name in <c>/proc/PID/maps</c>.</param>
+    /// <param name="length">Bytes, a multiple of <see cref="PageSize"/>.</param>
+    /// <exception cref="MemoryConfigurationException">The host refuses.</exception>
+    public HostMemory(string name, ulong length)
+    {
+        Length = length;
+        _descriptor = MemfdCreate(name, MemfdCloseOnExec);
+        if (_descriptor < 0 || Ftruncate(_descriptor, (long)length) != 0)
+        {
+            throw Refused(name, length);
+        }
+
+        nint address = Mmap(0, (nuint)length, ProtRead | ProtWrite, MapShared | MapNoReserve, _descriptor, 0);
+        if (address == -1)
+        {
+            throw Refused(name, length);
+        }
+
+        Address = address;
+    }
+
+    /// <summary>First byte; stays mapped until <see cref="Dispose"/>.</summary>
+    public nint Address { get; private set; }
+
+    /// <summary>Length in bytes.</summary>
+    public ulong Length { get; }
+
+    /// <summary>The descriptor of the <c>memfd</c>, to be shared with another process.</summary>
+    public int Descriptor => _descriptor;
+
+    /// <summary>Memory that the host can give without swapping, in bytes; null where the host does not say.</summary>
+    public static ulong? Available()
+    {
+        const string Meminfo = "/proc/meminfo";
+        if (!File.Exists(Meminfo))
+        {
+            return null;
+        }
+
+        string? line = File.ReadLines(Meminfo).FirstOrDefault(l => l.StartsWith("MemAvailable:", StringComparison.Ordinal));
+        string? number = line?.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
+        return ulong.TryParse(number, CultureInfo.InvariantCulture, out ulong kibibytes) ? kibibytes * 1024 : null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (Address != 0)
+        {
+            _ = Munmap(Address, (nuint)Length);
+            Address = 0;
+        }
+
+        if (_descriptor >= 0)
+        {
+            _ = Close(_descriptor);
+            _descriptor = -1;
+        }
+    }
+
+    private MemoryConfigurationException Refused(string name, ulong length)
+    {
+        string reason = Marshal.GetLastPInvokeErrorMessage();
+        Dispose();
+        return new MemoryConfigurationException($"The host refuses {length >> 20} MiB for '{name}': {reason}.");
+    }
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int MemfdCreate(string name, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "ftruncate", SetLastError = true)]
+    private static partial int Ftruncate(int descriptor, long length);
+
+    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
+    private static partial nint Mmap(nint address, nuint length, int protection, int flags, int descriptor, long offset);
+
+    [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
+    private static partial int Munmap(nint address, nuint length);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int descriptor);
+}
