@@ -1,0 +1,1 @@
+[assembly: Vmm.Sdk.VmmPlugin("vmm.acpi-pm", Description = "ACPI fixed hardware: power-management events, timer and soft-off")]

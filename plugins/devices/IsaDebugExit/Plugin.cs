@@ -1,0 +1,1 @@
+[assembly: Vmm.Sdk.VmmPlugin("vmm.isa-debug-exit", Description = "Lets a guest end the VM with a status")]

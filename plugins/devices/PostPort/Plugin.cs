@@ -1,0 +1,1 @@
+[assembly: Vmm.Sdk.VmmPlugin("vmm.post-port", Description = "The diagnostic port of PC firmware")]
