@@ -1,4 +1,5 @@
 using Vmm.Kernel.Plugins;
+using Vmm.Tests;
 
 namespace Vmm.Kernel.Tests.Plugins;
 
@@ -61,7 +62,7 @@ public sealed class ContractVersionTests : PluginFolders
     /// <summary>The contract with a new member, a new type and a new parameter, as one file.</summary>
     private static string ContractSource(string version)
     {
-        string folder = Path.Combine(PluginCompiler.RepositoryRoot, "sdk", "Vmm.Sdk.Abstractions");
+        string folder = Repository.At("sdk", "Vmm.Sdk.Abstractions");
         IEnumerable<string> sources = Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories)
             .Where(path => !path.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
             .Select(path => File.ReadAllText(path).Replace("namespace Vmm.Sdk;", "namespace Vmm.Sdk {") + "}");

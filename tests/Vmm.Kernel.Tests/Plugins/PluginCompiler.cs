@@ -12,8 +12,6 @@ internal static class PluginCompiler
     private static readonly Lazy<Func<string[], int>> Compiler = new(LoadCompiler);
     private static readonly Lock OneAtATime = new();
 
-    public static string RepositoryRoot { get; } = FindRepositoryRoot();
-
     public static string ContractPath => typeof(IDevice).Assembly.Location;
 
     public static string SdkPath => Path.Combine(AppContext.BaseDirectory, "Vmm.Sdk.dll");
@@ -62,16 +60,5 @@ internal static class PluginCompiler
             Path.Combine(folder, name.Name + ".dll") is var path && File.Exists(path) ? self.LoadFromAssemblyPath(path) : null;
         var main = context.LoadFromAssemblyPath(Path.Combine(folder, "csc.dll")).EntryPoint!;
         return arguments => (int)main.Invoke(null, [arguments])!;
-    }
-
-    private static string FindRepositoryRoot()
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Platform.sln")))
-        {
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("the tests do not run inside the repository");
-        }
-
-        return folder;
     }
 }
