@@ -88,6 +88,12 @@ public interface ILogicalProcessor : IDisposable
     /// <summary>The general registers, which no VMCS holds. Live during exits.</summary>
     ref GuestRegisters Registers { get; }
 
+    /// <summary>XCR0, which no VMCS holds either: XSETBV always exits, and the kernel carries it out. Live during exits.</summary>
+    ulong Xcr0 { get; set; }
+
+    /// <summary>CR2, which the kernel sets before it injects a page fault. Live during exits.</summary>
+    ulong Cr2 { get; set; }
+
     /// <summary>
     /// Makes a running guest exit soon (reason 1, external interrupt, no vector acknowledged) and makes the next entry
     /// exit before its first instruction if none is running. Callable from any thread; several kicks may become one exit.
