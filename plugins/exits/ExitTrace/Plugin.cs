@@ -1,0 +1,1 @@
+[assembly: Vmm.Sdk.VmmPlugin("vmm.trace", Description = "Traces VM exits")]

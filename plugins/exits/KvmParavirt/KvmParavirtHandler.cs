@@ -1,0 +1,95 @@
+using System.Collections.Concurrent;
+using Vmm.Sdk;
+
+namespace Vmm.Plugins.KvmParavirt;
+
+/// <summary>
+/// Makes the machine look like one under KVM to the guest, which then takes its time from the clock structure instead
+/// of measuring timers. Steal time and asynchronous page faults are not offered.
+/// </summary>
+[ExitHandler("kvm-paravirt", Description = "KVM's CPUID leaves, clock and hypercalls")]
+public sealed class KvmParavirtHandler(IVirtualClock clock) : ICpuidHandler, IMsrHandler, IHypercallHandler
+{
+    // The first pair has the numbers of old kernels (KVM_FEATURE_CLOCKSOURCE), the second those of KVM_FEATURE_CLOCKSOURCE2.
+    private const uint OldWallClock = 0x11;
+    private const uint OldSystemTime = 0x12;
+    private const uint WallClock = 0x4b56_4d00;
+    private const uint SystemTime = 0x4b56_4d01;
+
+    private const ulong Enabled = 1;
+
+    private const ulong VapicPollIrq = 1;
+    private const ulong KickCpu = 5;
+    private const ulong LastHypercall = 63;
+    private const long NoSuchCall = -1000;
+    private const long NotPermitted = -1;
+
+    private readonly ParavirtualClock _clock = new(clock);
+    private readonly ConcurrentDictionary<VcpuId, ClockRegisters> _registers = new();
+
+    public IReadOnlyCollection<CpuidRange> CpuidRanges => KvmCpuid.Ranges;
+
+    public IReadOnlyCollection<MsrRange> MsrRanges { get; } =
+    [
+        new("kvm-clock-old", OldWallClock, OldSystemTime),
+        new("kvm-clock", WallClock, SystemTime),
+    ];
+
+    public IReadOnlyCollection<HypercallRange> HypercallRanges { get; } = [new("kvm", 0, LastHypercall)];
+
+    public void Adjust(IVirtualProcessor vcpu, uint leaf, uint subleaf, ref CpuidResult result) =>
+        KvmCpuid.Adjust(vcpu, leaf, ref result);
+
+    public bool Read(IVirtualProcessor vcpu, uint index, out ulong value)
+    {
+        var registers = RegistersOf(vcpu);
+        value = index is OldWallClock or WallClock ? registers.WallClock : registers.SystemTime;
+        return true;
+    }
+
+    public bool Write(IVirtualProcessor vcpu, uint index, ulong value)
+    {
+        var registers = RegistersOf(vcpu);
+        if (index is OldWallClock or WallClock)
+        {
+            registers.WallClock = value;
+            return _clock.TryPublishWallClock(vcpu.Memory, value, registers.NextWallClockVersion());
+        }
+
+        if ((value & Enabled) != 0 && !_clock.TryPublish(vcpu, value & ~Enabled, registers.NextSystemTimeVersion()))
+        {
+            return false;
+        }
+
+        registers.SystemTime = value;
+        return true;
+    }
+
+    public ulong Call(IVirtualProcessor vcpu, ref GuestRegisters registers)
+    {
+        if (vcpu.PrivilegeLevel != 0)
+        {
+            return unchecked((ulong)NotPermitted);
+        }
+
+        // Neither has an effect to wait for: interrupts are injected without being polled, and halted processors wake by IPI.
+        return registers.Rax is VapicPollIrq or KickCpu ? 0 : unchecked((ulong)NoSuchCall);
+    }
+
+    private ClockRegisters RegistersOf(IVirtualProcessor vcpu) => _registers.GetOrAdd(vcpu.Id, static _ => new ClockRegisters());
+
+    /// <summary>The registers of one processor, touched by its thread alone.</summary>
+    private sealed class ClockRegisters
+    {
+        private uint _systemTimeVersion;
+        private uint _wallClockVersion;
+
+        public ulong WallClock { get; set; }
+
+        public ulong SystemTime { get; set; }
+
+        public uint NextSystemTimeVersion() => _systemTimeVersion += 2;
+
+        public uint NextWallClockVersion() => _wallClockVersion += 2;
+    }
+}

@@ -1,0 +1,1 @@
+[assembly: Vmm.Sdk.VmmPlugin("vmm.kvm-paravirt", Description = "The paravirtual interface of KVM: identification, clock, hypercalls")]
