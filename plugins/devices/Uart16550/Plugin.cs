@@ -1,0 +1,3 @@
+using Vmm.Sdk;
+
+[assembly: VmmPlugin("vmm.uart-16550", Description = "16550A serial port")]
