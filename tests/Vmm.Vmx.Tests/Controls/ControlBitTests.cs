@@ -1,0 +1,57 @@
+namespace Vmm.Vmx.Tests;
+
+/// <summary>Bit positions against the tables of SDM Vol. 3C ch. 25.</summary>
+public sealed class ControlBitTests
+{
+    [Theory]
+    [InlineData(PinBasedControls.ExternalInterruptExiting, 0)]
+    [InlineData(PinBasedControls.NmiExiting, 3)]
+    [InlineData(PinBasedControls.VirtualNmis, 5)]
+    [InlineData(PinBasedControls.ActivatePreemptionTimer, 6)]
+    [InlineData(PrimaryProcessorBasedControls.InterruptWindowExiting, 2)]
+    [InlineData(PrimaryProcessorBasedControls.UseTscOffsetting, 3)]
+    [InlineData(PrimaryProcessorBasedControls.HltExiting, 7)]
+    [InlineData(PrimaryProcessorBasedControls.InvlpgExiting, 9)]
+    [InlineData(PrimaryProcessorBasedControls.MwaitExiting, 10)]
+    [InlineData(PrimaryProcessorBasedControls.RdpmcExiting, 11)]
+    [InlineData(PrimaryProcessorBasedControls.RdtscExiting, 12)]
+    [InlineData(PrimaryProcessorBasedControls.Cr3LoadExiting, 15)]
+    [InlineData(PrimaryProcessorBasedControls.Cr3StoreExiting, 16)]
+    [InlineData(PrimaryProcessorBasedControls.Cr8LoadExiting, 19)]
+    [InlineData(PrimaryProcessorBasedControls.Cr8StoreExiting, 20)]
+    [InlineData(PrimaryProcessorBasedControls.NmiWindowExiting, 22)]
+    [InlineData(PrimaryProcessorBasedControls.MovDrExiting, 23)]
+    [InlineData(PrimaryProcessorBasedControls.UnconditionalIoExiting, 24)]
+    [InlineData(PrimaryProcessorBasedControls.UseIoBitmaps, 25)]
+    [InlineData(PrimaryProcessorBasedControls.MonitorTrapFlag, 27)]
+    [InlineData(PrimaryProcessorBasedControls.UseMsrBitmaps, 28)]
+    [InlineData(PrimaryProcessorBasedControls.MonitorExiting, 29)]
+    [InlineData(PrimaryProcessorBasedControls.PauseExiting, 30)]
+    [InlineData(PrimaryProcessorBasedControls.ActivateSecondaryControls, 31)]
+    [InlineData(SecondaryProcessorBasedControls.EnableEpt, 1)]
+    [InlineData(SecondaryProcessorBasedControls.DescriptorTableExiting, 2)]
+    [InlineData(SecondaryProcessorBasedControls.EnableRdtscp, 3)]
+    [InlineData(SecondaryProcessorBasedControls.EnableVpid, 5)]
+    [InlineData(SecondaryProcessorBasedControls.WbinvdExiting, 6)]
+    [InlineData(SecondaryProcessorBasedControls.UnrestrictedGuest, 7)]
+    [InlineData(SecondaryProcessorBasedControls.RdrandExiting, 11)]
+    [InlineData(SecondaryProcessorBasedControls.EnableInvpcid, 12)]
+    [InlineData(SecondaryProcessorBasedControls.RdseedExiting, 16)]
+    [InlineData(SecondaryProcessorBasedControls.EnableXsavesXrstors, 20)]
+    [InlineData(VmExitControls.SaveDebugControls, 2)]
+    [InlineData(VmExitControls.HostAddressSpaceSize, 9)]
+    [InlineData(VmExitControls.AcknowledgeInterruptOnExit, 15)]
+    [InlineData(VmExitControls.SaveIa32Pat, 18)]
+    [InlineData(VmExitControls.LoadIa32Pat, 19)]
+    [InlineData(VmExitControls.SaveIa32Efer, 20)]
+    [InlineData(VmExitControls.LoadIa32Efer, 21)]
+    [InlineData(VmExitControls.SavePreemptionTimerValue, 22)]
+    [InlineData(VmEntryControls.LoadDebugControls, 2)]
+    [InlineData(VmEntryControls.Ia32eModeGuest, 9)]
+    [InlineData(VmEntryControls.LoadIa32Pat, 14)]
+    [InlineData(VmEntryControls.LoadIa32Efer, 15)]
+    public void Control_is_at_its_bit(Enum control, int bit)
+    {
+        Assert.Equal(1u << bit, Convert.ToUInt32(control));
+    }
+}
