@@ -15,7 +15,7 @@ public sealed record VmEntryFailure(
     string Rule,
     EntryFailureQualification Qualification = EntryFailureQualification.Other)
 {
-    /// <summary>How the instruction ends: error 7 or 8, or success for guest state, which ends as an exit with reason 33.</summary>
+    /// <summary>How the instruction ends: error 7 or 8; none for guest state, which ends as an exit with reason 33.</summary>
     public VmInstructionError Error => Kind switch
     {
         VmEntryFailureKind.Controls => VmInstructionError.EntryInvalidControlFields,
