@@ -16,7 +16,7 @@ public sealed class StateRecord(int version = 1) : IStateWriter, IStateReader
     public int Version { get; } = version;
 
     /// <summary>Numbers of the fields.</summary>
-    public IReadOnlyCollection<int> Fields => _fields.Keys;
+    public IReadOnlyCollection<int> Fields => [.. _fields.Keys];
 
     /// <summary>Saves something.</summary>
     /// <param name="stateful">What to save.</param>
