@@ -51,8 +51,8 @@ internal sealed class AssemblyFile : IDisposable
         let reference = Metadata.GetAssemblyReference(handle)
         select (Metadata.GetString(reference.Name), reference.Version);
 
-    /// <summary>Custom attributes of something: full name of the attribute and its values.</summary>
-    public IEnumerable<(string Attribute, CustomAttributeValue<string> Value)> Attributes(CustomAttributeHandleCollection handles)
+    /// <summary>Custom attributes of something by the full name of the attribute, their values not yet decoded: those of strangers may be undecodable.</summary>
+    public IEnumerable<(string Name, CustomAttribute Attribute)> Attributes(CustomAttributeHandleCollection handles)
     {
         foreach (CustomAttributeHandle handle in handles)
         {
@@ -60,13 +60,7 @@ internal sealed class AssemblyFile : IDisposable
             EntityHandle type = attribute.Constructor.Kind == HandleKind.MemberReference
                 ? Metadata.GetMemberReference((MemberReferenceHandle)attribute.Constructor).Parent
                 : Metadata.GetMethodDefinition((MethodDefinitionHandle)attribute.Constructor).GetDeclaringType();
-
-            // Only the contract's attributes and those of the BCL that say a version: others may have enum arguments of unknown size.
-            string name = MetadataNames.Of(Metadata, type) ?? "";
-            if (name.StartsWith("Vmm.Sdk.", StringComparison.Ordinal) || name.StartsWith("System.Reflection.Assembly", StringComparison.Ordinal))
-            {
-                yield return (name, attribute.DecodeValue(AttributeTypes.Instance));
-            }
+            yield return (MetadataNames.Of(Metadata, type) ?? "", attribute);
         }
     }
 

@@ -19,8 +19,9 @@ internal static partial class PluginFolder
         {
             return Examine(folder, contract, files);
         }
-        catch (Exception e) when (e is BadImageFormatException or IOException or UnauthorizedAccessException)
+        catch (Exception e)
         {
+            // Whatever is wrong with these files, it is one line in the report and never the end of the host.
             return new PluginCandidate(folder, null, $"it cannot be read: {e.Message}");
         }
         finally

@@ -9,21 +9,16 @@ internal static class PluginManifest
     /// <summary>The description, or null when the assembly is not marked as a plugin.</summary>
     public static PluginDescription? Read(AssemblyFile file)
     {
-        var attributes = file.Attributes(file.Metadata.GetAssemblyDefinition().GetCustomAttributes()).ToList();
-        CustomAttributeValue<string>? mark = attributes
-            .Where(a => a.Attribute == typeof(VmmPluginAttribute).FullName).Select(a => (CustomAttributeValue<string>?)a.Value).FirstOrDefault();
-        if (mark is not { } plugin)
+        if (Values(file, typeof(VmmPluginAttribute)).ToList() is not [var plugin, ..])
         {
             return null;
         }
 
         string id = plugin.FixedArguments[0].Value as string ?? "";
-        string? informational = attributes
-            .Where(a => a.Attribute == typeof(AssemblyInformationalVersionAttribute).FullName)
-            .Select(a => a.Value.FixedArguments[0].Value as string).FirstOrDefault();
-        string? contract = attributes
-            .Where(a => a.Attribute == typeof(AssemblyMetadataAttribute).FullName && a.Value.FixedArguments[0].Value is Contract.AssemblyName)
-            .Select(a => a.Value.FixedArguments[1].Value as string).FirstOrDefault();
+        string? informational = Values(file, typeof(AssemblyInformationalVersionAttribute)).Select(value => value.FixedArguments[0].Value as string).FirstOrDefault();
+        string? contract = Values(file, typeof(AssemblyMetadataAttribute))
+            .Where(value => value.FixedArguments[0].Value is Contract.AssemblyName)
+            .Select(value => value.FixedArguments[1].Value as string).FirstOrDefault();
 
         return new PluginDescription(
             id,
@@ -35,14 +30,20 @@ internal static class PluginManifest
             [.. Contributions(file, id).OrderBy(c => c.Kind).ThenBy(c => c.Name, StringComparer.Ordinal)]);
     }
 
+    private static IEnumerable<CustomAttributeValue<string>> Values(AssemblyFile file, Type attribute) =>
+        from entry in file.Attributes(file.Metadata.GetAssemblyDefinition().GetCustomAttributes())
+        where entry.Name == attribute.FullName
+        select entry.Attribute.DecodeValue(AttributeTypes.Instance);
+
     private static IEnumerable<ContributionDescription> Contributions(AssemblyFile file, string pluginId)
     {
         foreach (TypeDefinitionHandle handle in file.Metadata.TypeDefinitions)
         {
-            foreach ((string attribute, CustomAttributeValue<string> value) in file.Attributes(file.Metadata.GetTypeDefinition(handle).GetCustomAttributes()))
+            foreach ((string name, CustomAttribute attribute) in file.Attributes(file.Metadata.GetTypeDefinition(handle).GetCustomAttributes()))
             {
-                if (ContributionKinds.OfAttribute(attribute) is { } kind)
+                if (ContributionKinds.OfAttribute(name) is { } kind)
                 {
+                    CustomAttributeValue<string> value = attribute.DecodeValue(AttributeTypes.Instance);
                     yield return new ContributionDescription(
                         kind,
                         value.FixedArguments[0].Value as string ?? "",

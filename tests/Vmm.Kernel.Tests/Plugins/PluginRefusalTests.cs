@@ -27,6 +27,26 @@ public sealed class PluginRefusalTests : PluginFolders
     }
 
     [Fact]
+    public void No_damage_to_an_assembly_gets_past_discovery_as_an_exception()
+    {
+        string file = PluginCompiler.Compile(Folder("damaged"), "damaged", Device("acme.damaged", "damaged"), PluginCompiler.ContractPath);
+        byte[] whole = File.ReadAllBytes(file);
+        var random = new Random(42);
+        for (int round = 0; round < 300; round++)
+        {
+            byte[] damaged = [.. whole];
+            for (int i = 0; i < 1 + (round % 16); i++)
+            {
+                damaged[random.Next(damaged.Length)] = (byte)random.Next(256);
+            }
+
+            File.WriteAllBytes(file, damaged);
+            using PluginHost host = Open();
+            Assert.Single(host.Report);
+        }
+    }
+
+    [Fact]
     public void An_empty_folder_is_refused()
     {
         Folder("empty");
