@@ -14,6 +14,9 @@ internal sealed unsafe class Mmu(CpuState* state)
         return destination.Length == 0 && linear == 0;
     }
 
+    /// <summary>Records how a handler that could not access memory ends.</summary>
+    public void Fail(Outcome outcome) => FailureOutcome = outcome;
+
     public bool ReadForWrite(ulong linear, Span<byte> destination) => Read(linear, destination);
 
     public bool Write(ulong linear, ReadOnlySpan<byte> source)

@@ -1,0 +1,44 @@
+using System.Runtime.Intrinsics;
+using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.Execute;
+using Vmm.Engine.Software.Memory;
+using Vmm.Engine.Software.State;
+
+namespace Vmm.Engine.Software.Instructions.Sse;
+
+/// <summary>MASKMOVQ and MASKMOVDQU; the decoder presents DS:rDI as the memory operand.</summary>
+internal static unsafe class MaskedStore
+{
+    public static Outcome Bytes(CpuState* s, Instruction* i, Vector128<byte> data, uint mask, int count)
+    {
+        if (mask == 0)
+        {
+            return Outcome.Next;
+        }
+
+        if (!Operands.WriteAddress(s, i, count, out ulong linear))
+        {
+            return SlowAccess.Failure(s);
+        }
+
+        // All pages first, so that a fault comes before any byte is written.
+        for (int n = 0; n < count; n++)
+        {
+            bool first = n == 0 || ((linear + (ulong)n) & ~Tlb.PageMask) == 0;
+            if (first && (mask >> n) != 0 && !SlowAccess.LoadForWrite(s, linear + (ulong)n, out byte _))
+            {
+                return SlowAccess.Failure(s);
+            }
+        }
+
+        for (int n = 0; n < count; n++)
+        {
+            if (((mask >> n) & 1) != 0 && !LinearMemory.Store(s, linear + (ulong)n, data.GetElement(n)))
+            {
+                return SlowAccess.Failure(s);
+            }
+        }
+
+        return Outcome.Next;
+    }
+}
