@@ -1,0 +1,210 @@
+using System.Runtime.Intrinsics;
+using Iced.Intel;
+using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.Execute;
+using Vmm.Engine.Software.FloatingPoint;
+using Vmm.Engine.Software.Memory;
+using Vmm.Engine.Software.State;
+using Instruction = Vmm.Engine.Software.Decode.Instruction;
+using V = System.Runtime.Intrinsics.Vector128<byte>;
+
+namespace Vmm.Engine.Software.Instructions.Sse;
+
+/// <summary>CMPccPS and kin, COMISS and UCOMISS, MIN and MAX.</summary>
+internal static unsafe class FloatComparisons
+{
+    public static void Register(HandlerTable table)
+    {
+        FloatForms.Packed<EachSingle<Compare>>(table, Code.Cmpps_xmm_xmmm128_imm8);
+        FloatForms.Packed<EachDouble<Compare>>(table, Code.Cmppd_xmm_xmmm128_imm8);
+        FloatForms.Narrow<LowSingle<Compare>, uint>(table, Code.Cmpss_xmm_xmmm32_imm8);
+        FloatForms.Narrow<LowDouble<Compare>, ulong>(table, Code.Cmpsd_xmm_xmmm64_imm8);
+        FloatForms.Packed<EachSingle<Minimum>>(table, Code.Minps_xmm_xmmm128);
+        FloatForms.Packed<EachDouble<Minimum>>(table, Code.Minpd_xmm_xmmm128);
+        FloatForms.Narrow<LowSingle<Minimum>, uint>(table, Code.Minss_xmm_xmmm32);
+        FloatForms.Narrow<LowDouble<Minimum>, ulong>(table, Code.Minsd_xmm_xmmm64);
+        FloatForms.Packed<EachSingle<Maximum>>(table, Code.Maxps_xmm_xmmm128);
+        FloatForms.Packed<EachDouble<Maximum>>(table, Code.Maxpd_xmm_xmmm128);
+        FloatForms.Narrow<LowSingle<Maximum>, uint>(table, Code.Maxss_xmm_xmmm32);
+        FloatForms.Narrow<LowDouble<Maximum>, ulong>(table, Code.Maxsd_xmm_xmmm64);
+        table.Set(Code.Comiss_xmm_xmmm32, &OrderedSingleRegister, &OrderedSingleMemory);
+        table.Set(Code.Ucomiss_xmm_xmmm32, &UnorderedSingleRegister, &UnorderedSingleMemory);
+        table.Set(Code.Comisd_xmm_xmmm64, &OrderedDoubleRegister, &OrderedDoubleMemory);
+        table.Set(Code.Ucomisd_xmm_xmmm64, &UnorderedDoubleRegister, &UnorderedDoubleMemory);
+    }
+
+    /// <summary>Chooses a result from two unpacked numbers: all ones, zero, or one of the operands.</summary>
+    private interface IChoice
+    {
+        static abstract Choice Choose(ref FloatEnvironment environment, Unpacked a, Unpacked b, byte immediate);
+    }
+
+    private enum Choice
+    {
+        Zeros,
+        Ones,
+        First,
+        Second,
+    }
+
+    private readonly struct Compare : IChoice
+    {
+        public static Choice Choose(ref FloatEnvironment environment, Unpacked a, Unpacked b, byte immediate)
+        {
+            // Predicates of SDM Vol. 2A CMPPS: 0 EQ, 1 LT, 2 LE, 3 UNORD, 4 NEQ, 5 NLT, 6 NLE, 7 ORD; LT and LE signal quiet NaNs.
+            int predicate = immediate & 3;
+            bool signalsQuiet = predicate is 1 or 2;
+            bool unordered = !Order(ref environment, a, b, signalsQuiet, out int order);
+            bool holds = predicate switch
+            {
+                0 => !unordered && order == 0,
+                1 => !unordered && order < 0,
+                2 => !unordered && order <= 0,
+                _ => unordered,
+            };
+            return holds != ((immediate & 4) != 0) ? Choice.Ones : Choice.Zeros;
+        }
+    }
+
+    // MIN and MAX return the second operand when either is a NaN or both are zeros (SDM Vol. 2A MINPS).
+    private readonly struct Minimum : IChoice
+    {
+        public static Choice Choose(ref FloatEnvironment environment, Unpacked a, Unpacked b, byte immediate) =>
+            Order(ref environment, a, b, signalsQuiet: true, out int order) && order < 0 ? Choice.First : Choice.Second;
+    }
+
+    private readonly struct Maximum : IChoice
+    {
+        public static Choice Choose(ref FloatEnvironment environment, Unpacked a, Unpacked b, byte immediate) =>
+            Order(ref environment, a, b, signalsQuiet: true, out int order) && order > 0 ? Choice.First : Choice.Second;
+    }
+
+    /// <summary>Compares; false when a NaN is involved. Raises invalid and denormal.</summary>
+    private static bool Order(ref FloatEnvironment environment, Unpacked a, Unpacked b, bool signalsQuiet, out int order)
+    {
+        order = 0;
+        if (a.IsNaN || b.IsNaN)
+        {
+            if (signalsQuiet || a.Class == FloatClass.SignalingNaN || b.Class == FloatClass.SignalingNaN)
+            {
+                environment.Raised |= FloatExceptions.Invalid;
+            }
+
+            return false;
+        }
+
+        if (a.Class == FloatClass.Denormal || b.Class == FloatClass.Denormal)
+        {
+            environment.Raised |= FloatExceptions.Denormal;
+        }
+
+        order = SoftFloat.Compare(a, b);
+        return true;
+    }
+
+    private static uint Single<T>(ref FloatEnvironment environment, uint a, uint b, byte immediate) where T : struct, IChoice
+    {
+        // With DAZ the operand that is returned is the zero that it counts as.
+        Unpacked x = SimdArithmetic.Operand(ref environment, Unpacked.FromSingle(a));
+        Unpacked y = SimdArithmetic.Operand(ref environment, Unpacked.FromSingle(b));
+        return T.Choose(ref environment, x, y, immediate) switch
+        {
+            Choice.Zeros => 0,
+            Choice.Ones => uint.MaxValue,
+            Choice.First => x.IsZero ? x.ToSingle() : a,
+            _ => y.IsZero ? y.ToSingle() : b,
+        };
+    }
+
+    private static ulong Double<T>(ref FloatEnvironment environment, ulong a, ulong b, byte immediate) where T : struct, IChoice
+    {
+        Unpacked x = SimdArithmetic.Operand(ref environment, Unpacked.FromDouble(a));
+        Unpacked y = SimdArithmetic.Operand(ref environment, Unpacked.FromDouble(b));
+        return T.Choose(ref environment, x, y, immediate) switch
+        {
+            Choice.Zeros => 0,
+            Choice.Ones => ulong.MaxValue,
+            Choice.First => x.IsZero ? x.ToDouble() : a,
+            _ => y.IsZero ? y.ToDouble() : b,
+        };
+    }
+
+    private readonly struct EachSingle<T> : IFloatVector where T : struct, IChoice
+    {
+        public static V Apply(ref FloatEnvironment environment, V a, V b, byte immediate)
+        {
+            Vector128<uint> result = default;
+            for (int n = 0; n < 4; n++)
+            {
+                result = result.WithElement(n, Single<T>(ref environment, a.AsUInt32().GetElement(n), b.AsUInt32().GetElement(n), immediate));
+            }
+
+            return result.AsByte();
+        }
+    }
+
+    private readonly struct EachDouble<T> : IFloatVector where T : struct, IChoice
+    {
+        public static V Apply(ref FloatEnvironment environment, V a, V b, byte immediate) =>
+            Vector128.Create(
+                Double<T>(ref environment, a.AsUInt64().GetElement(0), b.AsUInt64().GetElement(0), immediate),
+                Double<T>(ref environment, a.AsUInt64().GetElement(1), b.AsUInt64().GetElement(1), immediate)).AsByte();
+    }
+
+    private readonly struct LowSingle<T> : IFloatVector where T : struct, IChoice
+    {
+        public static V Apply(ref FloatEnvironment environment, V a, V b, byte immediate) =>
+            a.AsUInt32().WithElement(0, Single<T>(ref environment, a.AsUInt32().ToScalar(), b.AsUInt32().ToScalar(), immediate)).AsByte();
+    }
+
+    private readonly struct LowDouble<T> : IFloatVector where T : struct, IChoice
+    {
+        public static V Apply(ref FloatEnvironment environment, V a, V b, byte immediate) =>
+            a.AsUInt64().WithElement(0, Double<T>(ref environment, a.AsUInt64().ToScalar(), b.AsUInt64().ToScalar(), immediate)).AsByte();
+    }
+
+    private static Outcome OrderedSingleRegister(CpuState* s, Instruction* i) => CompareSingle(s, i, Operands.Register<uint>(s, i->Source), true);
+
+    private static Outcome UnorderedSingleRegister(CpuState* s, Instruction* i) => CompareSingle(s, i, Operands.Register<uint>(s, i->Source), false);
+
+    private static Outcome OrderedSingleMemory(CpuState* s, Instruction* i) =>
+        Operands.LoadOperand(s, i, out uint b) ? CompareSingle(s, i, b, true) : SlowAccess.Failure(s);
+
+    private static Outcome UnorderedSingleMemory(CpuState* s, Instruction* i) =>
+        Operands.LoadOperand(s, i, out uint b) ? CompareSingle(s, i, b, false) : SlowAccess.Failure(s);
+
+    private static Outcome OrderedDoubleRegister(CpuState* s, Instruction* i) => CompareDouble(s, i, Operands.Register<ulong>(s, i->Source), true);
+
+    private static Outcome UnorderedDoubleRegister(CpuState* s, Instruction* i) => CompareDouble(s, i, Operands.Register<ulong>(s, i->Source), false);
+
+    private static Outcome OrderedDoubleMemory(CpuState* s, Instruction* i) =>
+        Operands.LoadOperand(s, i, out ulong b) ? CompareDouble(s, i, b, true) : SlowAccess.Failure(s);
+
+    private static Outcome UnorderedDoubleMemory(CpuState* s, Instruction* i) =>
+        Operands.LoadOperand(s, i, out ulong b) ? CompareDouble(s, i, b, false) : SlowAccess.Failure(s);
+
+    private static Outcome CompareSingle(CpuState* s, Instruction* i, uint b, bool signalsQuiet) =>
+        SetFlags(s, Unpacked.FromSingle(Operands.Register<uint>(s, i->Destination)), Unpacked.FromSingle(b), signalsQuiet);
+
+    private static Outcome CompareDouble(CpuState* s, Instruction* i, ulong b, bool signalsQuiet) =>
+        SetFlags(s, Unpacked.FromDouble(Operands.Register<ulong>(s, i->Destination)), Unpacked.FromDouble(b), signalsQuiet);
+
+    /// <summary>ZF, PF and CF by the order; the other arithmetic flags clear (SDM Vol. 2A COMISD).</summary>
+    private static Outcome SetFlags(CpuState* s, Unpacked a, Unpacked b, bool signalsQuiet)
+    {
+        FloatEnvironment environment = FloatEnvironment.FromMxcsr(s->Mxcsr);
+        a = SimdArithmetic.Operand(ref environment, a);
+        b = SimdArithmetic.Operand(ref environment, b);
+        bool ordered = Order(ref environment, a, b, signalsQuiet, out int order);
+        if (!SimdExceptions.Record(s, environment))
+        {
+            return SimdExceptions.Raise(s);
+        }
+
+        ulong flags = !ordered
+            ? ArithmeticFlags.Zero | ArithmeticFlags.Parity | ArithmeticFlags.Carry
+            : order < 0 ? ArithmeticFlags.Carry : order == 0 ? ArithmeticFlags.Zero : 0;
+        ArithmeticFlags.Write(s, flags);
+        return Outcome.Next;
+    }
+}
