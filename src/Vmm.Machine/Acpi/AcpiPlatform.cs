@@ -18,6 +18,9 @@ public sealed record AcpiPlatform
     /// <summary>Power management, or null.</summary>
     public AcpiPowerManagement? Power { get; init; }
 
+    /// <summary>The reset register, or null.</summary>
+    public AcpiReset? Reset { get; init; }
+
     /// <summary>Serial ports.</summary>
     public IReadOnlyList<AcpiIsaDevice> SerialPorts { get; init; } = [];
 
@@ -32,12 +35,17 @@ public sealed record AcpiPlatform
 }
 
 /// <summary>The fixed power-management hardware (ACPI 6.5 4.8.3).</summary>
-/// <param name="Port">Base port: PM1 event block at +0, PM1 control at +4, timer at +8.</param>
+/// <param name="EventPort">PM1 event block.</param>
+/// <param name="ControlPort">PM1 control block.</param>
+/// <param name="TimerPort">Power-management timer, 32 bits.</param>
 /// <param name="Interrupt">The SCI.</param>
-/// <param name="ResetPort">The reset register.</param>
-/// <param name="ResetValue">What is written to it.</param>
 /// <param name="SleepType">SLP_TYP that stands for S5.</param>
-public sealed record AcpiPowerManagement(ushort Port, byte Interrupt, ushort ResetPort, byte ResetValue, byte SleepType);
+public sealed record AcpiPowerManagement(ushort EventPort, ushort ControlPort, ushort TimerPort, byte Interrupt, byte SleepType);
+
+/// <summary>The reset register (ACPI 6.5 4.8.3.6).</summary>
+/// <param name="Port">Its port.</param>
+/// <param name="Value">What is written to it.</param>
+public sealed record AcpiReset(ushort Port, byte Value);
 
 /// <summary>A device at fixed ports with a fixed interrupt.</summary>
 /// <param name="Port">First port.</param>

@@ -38,6 +38,7 @@ internal static class FixedDescription
         Word(table, 109, BootArchitecture(platform));
         uint flags = CachesFlush | HaltsInC1 | NoPowerButton | NoSleepButton | NoFixedRtcWake;
         flags |= platform.Power is { } power ? WritePower(table, power) : HardwareReduced;
+        flags |= platform.Reset is { } reset ? WriteReset(table, reset) : 0;
         Double(table, 112, flags);
         if (platform.RealTimeClock is not null)
         {
@@ -61,21 +62,24 @@ internal static class FixedDescription
         const int eventBytes = 4;
         const int controlBytes = 2;
         const int timerBytes = 4;
-        int control = power.Port + 4;
-        int timer = power.Port + 8;
         Word(table, 46, power.Interrupt);
-        Double(table, 56, power.Port);
-        Double(table, 64, (uint)control);
-        Double(table, 76, (uint)timer);
+        Double(table, 56, power.EventPort);
+        Double(table, 64, power.ControlPort);
+        Double(table, 76, power.TimerPort);
         At(table, 88)[0] = eventBytes;
         At(table, 89)[0] = controlBytes;
         At(table, 91)[0] = timerBytes;
-        Address(table, 116, 8, 1, power.ResetPort);
-        At(table, 128)[0] = power.ResetValue;
-        Address(table, 148, eventBytes * 8, 2, power.Port);
-        Address(table, 172, controlBytes * 8, 2, (ushort)control);
-        Address(table, 208, timerBytes * 8, 3, (ushort)timer);
-        return Timer32Bit | HasResetRegister;
+        Address(table, 148, eventBytes * 8, 2, power.EventPort);
+        Address(table, 172, controlBytes * 8, 2, power.ControlPort);
+        Address(table, 208, timerBytes * 8, 3, power.TimerPort);
+        return Timer32Bit;
+    }
+
+    private static uint WriteReset(byte[] table, AcpiReset reset)
+    {
+        Address(table, 116, 8, 1, reset.Port);
+        At(table, 128)[0] = reset.Value;
+        return HasResetRegister;
     }
 
     /// <summary>A generic address structure in port space (ACPI 6.5 5.2.3.2); access sizes 1, 2, 3 are byte, word, double word.</summary>

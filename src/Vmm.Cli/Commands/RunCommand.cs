@@ -1,0 +1,112 @@
+using System.Runtime.InteropServices;
+using Vmm.Cli.Arguments;
+using Vmm.Cli.Terminal;
+using Vmm.Kernel;
+using Vmm.Kernel.Plugins;
+using Vmm.Machine.Boards;
+using Vmm.Machine.Configuration;
+using Vmm.Machine.Images;
+using Vmm.Sdk;
+
+namespace Vmm.Cli.Commands;
+
+/// <summary><c>vmm run</c>: builds a machine, gives it the terminal, waits for its end.</summary>
+internal static class RunCommand
+{
+    /// <summary>
+    /// Command line of the ready-made Linux: the console, and an end instead of a hang when the kernel panics.
+    /// Nothing that would make it faster than it is elsewhere.
+    /// </summary>
+    private const string LinuxCommandLine = "console=ttyS0 panic=-1";
+
+    private const string KeysHelp = "\nCtrl-A X  quit    Ctrl-A Ctrl-A  send Ctrl-A    Ctrl-A H  this help\n";
+
+    public static Command Command { get; } = new(
+        "run", "[NAME|machine.json] [options]", "Runs a virtual machine; 'vmm run linux' boots a ready-made Linux.", RunOptions.All, RunAsync, RunOptions.Details);
+
+    private static async Task<int> RunAsync(ParsedArguments arguments)
+    {
+        using CancellationTokenSource stop = new();
+        using EndingSignals signals = new(stop);
+        (string? machineFile, string? image) = RunOptions.Target(arguments);
+        List<KeyValuePair<string, string?>> values = [];
+        if (image is not null)
+        {
+            values.AddRange(await ImageValuesAsync(image, stop.Token).ConfigureAwait(false));
+        }
+
+        values.AddRange(RunOptions.ToConfiguration(arguments));
+        MachineConfiguration configuration = MachineConfiguration.Load(machineFile, Unique(values));
+        foreach (string warning in configuration.Warnings)
+        {
+            Messages.Line($"vmm: {warning}");
+        }
+
+        MachineDescription description = MachineReader.Read(configuration);
+        Messages log = new(arguments.Has(RunOptions.Verbose) ? DeviceLogLevel.Debug : DeviceLogLevel.Warning);
+        using PluginHost plugins = Plugins.Open(description.PluginFolders);
+        using RawTerminal? terminal = description.Serial == "stdio" ? RawTerminal.Enter() : null;
+        EscapeKeys? keys = terminal is null ? null : new EscapeKeys(stop.Cancel, () => Messages.Text(KeysHelp));
+        MachineBuilder builder = new(plugins, Engines.Create(description.Engine), log, () => new StandardStreams(keys));
+        VmOutcome outcome;
+        VirtualMachineStatistics statistics;
+        await using (AssembledMachine machine = builder.Build(description))
+        {
+            outcome = await machine.RunAsync(stop.Token).ConfigureAwait(false);
+            statistics = machine.VirtualMachine.Statistics;
+        }
+
+        terminal?.Dispose();
+        if (arguments.Has(RunOptions.Statistics))
+        {
+            Messages.Text(ExitReport.Format(statistics));
+        }
+
+        if (outcome is VmOutcome.Faulted fault)
+        {
+            Messages.Line($"vmm: {fault.Message}");
+        }
+
+        return signals.Received is { } signal ? ExitStatus.SignalBase + signal : ExitStatus.Of(outcome);
+    }
+
+    private static async Task<IReadOnlyList<KeyValuePair<string, string?>>> ImageValuesAsync(string name, CancellationToken cancellation)
+    {
+        MachineImage image = await ImageCache.OfUser().GetAsync(name, new ProgressBar(), refresh: false, cancellation).ConfigureAwait(false);
+        return [new("kernel", image.Kernel), new("initrd:0", image.Initrd), new("cmdline", LinuxCommandLine)];
+    }
+
+    /// <summary>What is given on the command line replaces what the image says.</summary>
+    private static Dictionary<string, string?> Unique(IEnumerable<KeyValuePair<string, string?>> values)
+    {
+        Dictionary<string, string?> unique = new(StringComparer.OrdinalIgnoreCase);
+        foreach ((string key, string? value) in values)
+        {
+            unique[key] = value;
+        }
+
+        return unique;
+    }
+
+    /// <summary>Signals that end the machine in an orderly way.</summary>
+    private sealed class EndingSignals : IDisposable
+    {
+        private readonly PosixSignalRegistration[] _registrations;
+
+        public EndingSignals(CancellationTokenSource stop)
+        {
+            (PosixSignal Signal, int Number)[] signals = [(PosixSignal.SIGHUP, 1), (PosixSignal.SIGINT, 2), (PosixSignal.SIGQUIT, 3), (PosixSignal.SIGTERM, 15)];
+            _registrations = Array.ConvertAll(signals, signal => PosixSignalRegistration.Create(signal.Signal, context =>
+            {
+                context.Cancel = true;
+                Received ??= signal.Number;
+                stop.Cancel();
+            }));
+        }
+
+        /// <summary>Number of the first one that came.</summary>
+        public int? Received { get; private set; }
+
+        public void Dispose() => Array.ForEach(_registrations, registration => registration.Dispose());
+    }
+}

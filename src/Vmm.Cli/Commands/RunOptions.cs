@@ -1,0 +1,142 @@
+using Vmm.Cli.Arguments;
+using Vmm.Machine.Images;
+using Vmm.Sdk;
+
+namespace Vmm.Cli.Commands;
+
+/// <summary>The options of <c>vmm run</c> and what they stand for in a machine file.</summary>
+internal static class RunOptions
+{
+    public const string Statistics = "stat";
+    public const string Verbose = "verbose";
+
+    private static readonly string[] DeviceKeys = ["name", "role", "channel", "pci"];
+    private static readonly string[] DiskKeys = ["path", "format", "readonly", "device"];
+
+    /// <summary>Options whose value goes to one key as it is.</summary>
+    private static readonly (string Option, string Key)[] Plain =
+    [
+        ("kernel", "kernel"), ("cmdline", "cmdline"), ("entry", "entry"), ("memory", "memory"), ("cpus", "cpus"), ("engine", "engine"),
+        ("scheduler", "scheduler"), ("serial", "serial"), ("no-reboot", "noReboot"), ("on-fault", "onFault"),
+    ];
+
+    public static IReadOnlyList<Option> All { get; } =
+    [
+        new("kernel", "F", "kernel: Linux bzImage or vmlinux, PVH or Multiboot 1 ELF"),
+        new("initrd", "F", "initial RAM disk; for Multiboot, a module", Repeatable: true),
+        new("cmdline", "S", "kernel command line"),
+        new("entry", "MODE", "auto, linux16, linux32, linux64, pvh or multiboot"),
+        new("memory", "SIZE", "RAM, such as 512M or 2G"),
+        new("cpus", "N", "virtual processors"),
+        new("engine", "NAME", "auto or software"),
+        new("scheduler", "NAME", "scheduler plugin"),
+        new("disk", "path=F,...", "disk; also format=raw, readonly=on, and options of the format", Repeatable: true),
+        new("net", "none", "network; there is none in this version"),
+        new("serial", "WHERE", "stdio, file:F or none"),
+        new("device", "TYPE,key=value", "one more device", Repeatable: true),
+        new("exit-handler", "TYPE,key=value", "one more handler of VM exits, such as trace", Repeatable: true),
+        new("plugins", "DIR", "more plugins", Repeatable: true),
+        new("on-fault", "WHAT", "what a failing device means: continue, pause or stop"),
+        new("no-reboot", null, "a reset or triple fault ends the machine"),
+        new(Statistics, null, "counts and times of VM exits at the end"),
+        new(Verbose, null, "messages of devices that are meant for their authors"),
+    ];
+
+    public static string Details =>
+        """
+
+        NAME is a ready-made image ('linux'), or a machine file in JSON. Everything above can also stand in that
+        file (devices:NAME:type, devices:NAME:options:KEY, ...) and in VMM_ environment variables (VMM_MEMORY=1G).
+        Later wins: built-in board, machine file, environment, command line.
+        On the terminal: Ctrl-A X quits, Ctrl-A H helps; every other key goes to the guest, Ctrl-C too.
+
+        """;
+
+    /// <summary>Keys and values of a machine file for the options given.</summary>
+    public static IReadOnlyList<KeyValuePair<string, string?>> ToConfiguration(ParsedArguments arguments)
+    {
+        List<KeyValuePair<string, string?>> values = [];
+        foreach ((string option, string key) in Plain)
+        {
+            if (arguments.Find(option) is { } value)
+            {
+                values.Add(new(key, value));
+            }
+        }
+
+        AddList(values, "initrd", arguments.All("initrd"));
+        AddList(values, "plugins", arguments.All("plugins"));
+        AddDisks(values, arguments.All("disk"));
+        AddComponents(values, "--device", "devices", arguments.All("device"), DeviceKeys);
+        AddComponents(values, "--exit-handler", "exits", arguments.All("exit-handler"), ["name"]);
+        if (arguments.Find("net") is { } net && net != "none")
+        {
+            throw new UsageException($"--net {net}: this version has no network device; use --net none.");
+        }
+
+        return values;
+    }
+
+    /// <summary>The machine file and the image that the words after <c>run</c> name.</summary>
+    public static (string? MachineFile, string? Image) Target(ParsedArguments arguments)
+    {
+        if (arguments.Words is [])
+        {
+            return default;
+        }
+
+        if (arguments.Words.Count > 1)
+        {
+            throw new UsageException($"'{arguments.Words[1]}' is one word too many: 'run' takes one name or machine file.");
+        }
+
+        string word = arguments.Words[0];
+        if (ImageCache.Names.Contains(word))
+        {
+            return (null, word);
+        }
+
+        if (File.Exists(word) || word.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
+        {
+            return (word, null);
+        }
+
+        string? nearest = NearestName.Find(word, ImageCache.Names);
+        throw new UsageException($"'{word}' is neither an image ({string.Join(", ", ImageCache.Names)}) nor a machine file{(nearest is null ? "" : $"; did you mean '{nearest}'?")}");
+    }
+
+    private static void AddList(List<KeyValuePair<string, string?>> values, string key, IReadOnlyList<string> items)
+    {
+        for (int i = 0; i < items.Count; i++)
+        {
+            values.Add(new($"{key}:{i}", items[i]));
+        }
+    }
+
+    private static void AddDisks(List<KeyValuePair<string, string?>> values, IReadOnlyList<string> disks)
+    {
+        for (int i = 0; i < disks.Count; i++)
+        {
+            foreach ((string key, string value) in KeyValueList.Parse("--disk", disks[i], hasHead: false).Pairs)
+            {
+                bool ours = DiskKeys.Contains(key, StringComparer.OrdinalIgnoreCase);
+                values.Add(new(ours ? $"disks:disk{i}:{key}" : $"disks:disk{i}:options:{key}", value));
+            }
+        }
+    }
+
+    private static void AddComponents(List<KeyValuePair<string, string?>> values, string option, string group, IReadOnlyList<string> items, string[] ownKeys)
+    {
+        for (int i = 0; i < items.Count; i++)
+        {
+            (string type, IReadOnlyList<KeyValuePair<string, string>> pairs) = KeyValueList.Parse(option, items[i], hasHead: true);
+            string name = pairs.FirstOrDefault(pair => pair.Key == "name").Value ?? $"{type}#{i + 1}";
+            values.Add(new($"{group}:{name}:type", type));
+            foreach ((string key, string value) in pairs.Where(pair => pair.Key != "name"))
+            {
+                bool ours = ownKeys.Contains(key, StringComparer.OrdinalIgnoreCase);
+                values.Add(new(ours ? $"{group}:{name}:{key}" : $"{group}:{name}:options:{key}", value));
+            }
+        }
+    }
+}

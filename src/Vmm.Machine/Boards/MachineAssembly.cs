@@ -1,0 +1,160 @@
+using Vmm.Kernel;
+using Vmm.Kernel.Plugins;
+using Vmm.Machine.Channels;
+using Vmm.Machine.Configuration;
+using Vmm.Machine.Pci;
+using Vmm.Vmx;
+
+namespace Vmm.Machine.Boards;
+
+/// <summary>One machine while it is being built.</summary>
+internal sealed class MachineAssembly(
+    PluginHost plugins, IVmxEngine engine, IHostLog log, Func<ICharacterEndpoint>? standardStreams, MachineDescription description, MemoryLayout layout)
+{
+    private const string ConsoleChannel = "serial";
+    private const int BridgeClass = 0x06;
+    private static int _lastId;
+
+    private readonly PluginScope _scope = plugins.OpenScope();
+    private readonly List<(string Name, CharacterChannel Channel)> _channels = [];
+    private readonly PciPlaces _places = new(description.Devices);
+    private CpuPool? _pool;
+    private VirtualMachine? _machine;
+
+    public AssembledMachine Complete(BootPlan boot)
+    {
+        IVcpuScheduler scheduler = Create<IVcpuScheduler>(ContributionKind.Scheduler, description.Scheduler, new Dictionary<Type, object>());
+        int threads = Math.Min(description.ProcessorCount, Environment.ProcessorCount);
+        _pool = new CpuPool(description.Name, threads, log, scheduler, description.Scheduler.Type);
+        _machine = NewMachine(_pool);
+        PlugEverything(_machine);
+        _machine.AttachDevices();
+        _machine.Boot = boot.Execute;
+        return new AssembledMachine(_machine, _scope, _pool, _channels);
+    }
+
+    /// <summary>Gives back what a failed build holds.</summary>
+    public void Abandon()
+    {
+        _machine?.Dispose();
+        _channels.ForEach(entry => entry.Channel.Dispose());
+        _pool?.Dispose();
+        _scope.DisposeAsync().AsTask().Wait();
+    }
+
+    private void PlugEverything(VirtualMachine machine)
+    {
+        foreach (DeviceDescription device in description.Devices)
+        {
+            Plug(machine, device, []);
+        }
+
+        foreach (DiskDescription disk in description.Disks)
+        {
+            PlugDisk(machine, disk);
+        }
+
+        foreach (ComponentDescription handler in description.ExitHandlers)
+        {
+            object instance = Create<object>(ContributionKind.ExitHandler, handler, Services(machine, machine.CreateDeviceContext(handler.Name)));
+            machine.AddExitHandler(handler.Name, instance);
+        }
+    }
+
+    /// <summary>Creates a contribution; what a plugin refuses is told with the place in the configuration.</summary>
+    private T Create<T>(ContributionKind kind, ComponentDescription component, IReadOnlyDictionary<Type, object> services)
+        where T : class
+    {
+        try
+        {
+            return _scope.Create<T>(kind, component.Type, component.Options, services);
+        }
+        catch (PluginException e)
+        {
+            throw new MachineException($"{component.Options.Source}: {e.Message}", e);
+        }
+    }
+
+    private VirtualMachine NewMachine(CpuPool pool)
+    {
+        GuestMemory memory = new();
+        memory.AddRam("low RAM", 0, MemoryLayout.VideoWindowStart);
+        memory.AddRam("RAM", MemoryLayout.VideoWindowEnd, layout.LowMemoryBytes - MemoryLayout.VideoWindowEnd);
+        if (layout.HighMemoryBytes != 0)
+        {
+            memory.AddRam("high RAM", MemoryLayout.DeviceHoleEnd, layout.HighMemoryBytes);
+        }
+
+        VirtualMachineOptions options = new()
+        {
+            Id = Interlocked.Increment(ref _lastId),
+            Name = description.Name,
+            ProcessorCount = description.ProcessorCount,
+            NoReboot = description.NoReboot,
+            OnFault = description.OnFault,
+        };
+        return new VirtualMachine(options, engine, pool, memory, log);
+    }
+
+    private void PlugDisk(VirtualMachine machine, DiskDescription disk)
+    {
+        IBlockBackend backend = Create<IBlockBackend>(
+            ContributionKind.BlockBackend, new ComponentDescription(disk.Name, disk.Format, disk.BackendOptions), new Dictionary<Type, object>());
+        ConfigurationOptions none = new(disk.BackendOptions.Source, []);
+        Plug(machine, new DeviceDescription(disk.Name, disk.Device, none), new Dictionary<Type, object> { [typeof(IBlockBackend)] = backend });
+    }
+
+    private void Plug(VirtualMachine machine, DeviceDescription device, Dictionary<Type, object> more)
+    {
+        DeviceContext context = machine.CreateDeviceContext(device.Name);
+        DeferredPciSlot slot = new(device.Name);
+        Dictionary<Type, object> services = Services(machine, context);
+        services[typeof(IPciSlot)] = slot;
+        services[typeof(IPciConfigurationSpace)] = machine.Pci;
+        services[typeof(ICharacterChannel)] = Connect(device, context);
+        foreach ((Type type, object service) in more)
+        {
+            services[type] = service;
+        }
+
+        object instance = Create<object>(ContributionKind.Device, device, services);
+        if (instance is IPciFunction function)
+        {
+            PciAddress address = _places.Take(device);
+            bool hasPin = function.Identity.ClassCode >> 16 != BridgeClass;
+            slot.Bind(machine.Pci.CreateSlot(address, context, hasPin ? PciLayout.InterruptPin : 0, PciLayout.Line(address.Device, 0)));
+        }
+
+        machine.AddDevice(device.Name, device.Type, instance, context);
+    }
+
+    private Dictionary<Type, object> Services(VirtualMachine machine, DeviceContext context) => new()
+    {
+        [typeof(IDeviceContext)] = context,
+        [typeof(IVirtualClock)] = context.Clock,
+        [typeof(IGuestMemory)] = context.Memory,
+        [typeof(IDeviceLog)] = context.Log,
+        [typeof(IBoard)] = layout,
+        [typeof(IPowerControl)] = machine.Power,
+        [typeof(IAddressLine20)] = machine.A20,
+    };
+
+    private ICharacterChannel Connect(DeviceDescription device, DeviceContext context)
+    {
+        string target = device.Channel.Equals(ConsoleChannel, StringComparison.OrdinalIgnoreCase) ? description.Serial : device.Channel;
+        if (target == "none")
+        {
+            return new NullChannel();
+        }
+
+        ICharacterEndpoint endpoint = target switch
+        {
+            "stdio" => standardStreams?.Invoke() ?? throw new MachineException($"'{device.Name}': there is no terminal for 'stdio'; use file:PATH or none."),
+            _ when target.StartsWith("file:", StringComparison.OrdinalIgnoreCase) => new FileEndpoint(target[5..]),
+            _ => throw new MachineException($"'{device.Name}': '{target}' is not a place for a serial line; use stdio, file:PATH or none."),
+        };
+        CharacterChannel channel = new(device.Name, endpoint, context.Post, message => context.Log.Write(DeviceLogLevel.Warning, message));
+        _channels.Add((device.Name, channel));
+        return channel;
+    }
+}
