@@ -39,14 +39,14 @@ public sealed class I8042Device : DeviceModel
         _context = context;
         _power = power;
         _addressLine20 = addressLine20;
-        _keyboardLine = context.Interrupts.Line($"{context.Name}-keyboard", options.KeyboardIrq);
+        _keyboardLine = context.Interrupts.Line($"{context.Name}-keyboard", options.Irq);
         _mouseLine = context.Interrupts.Line($"{context.Name}-mouse", options.MouseIrq);
     }
 
     /// <inheritdoc/>
     public override void Attach()
     {
-        _context.Ports.Claim("i8042-data", _options.DataPort, 1, AccessWidths.Byte, new DataPort(this));
+        _context.Ports.Claim("i8042-data", _options.Port, 1, AccessWidths.Byte, new DataPort(this));
         _context.Ports.Claim("i8042-command", _options.CommandPort, 1, AccessWidths.Byte, new CommandPort(this));
     }
 

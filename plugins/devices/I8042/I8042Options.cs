@@ -7,7 +7,7 @@ public sealed class I8042Options
 {
     /// <summary>Data port.</summary>
     [OptionDescription("Data port")]
-    public ushort DataPort { get; set; } = 0x60;
+    public ushort Port { get; set; } = 0x60;
 
     /// <summary>Command and status port.</summary>
     [OptionDescription("Command and status port")]
@@ -16,7 +16,7 @@ public sealed class I8042Options
     /// <summary>Interrupt line of the keyboard.</summary>
     [OptionDescription("Interrupt line of the keyboard")]
     [OptionRange(0, 1023)]
-    public int KeyboardIrq { get; set; } = 1;
+    public int Irq { get; set; } = 1;
 
     /// <summary>Interrupt line of the mouse.</summary>
     [OptionDescription("Interrupt line of the mouse")]

@@ -43,7 +43,7 @@ public sealed class IoApicDevice : DeviceModel, IMmioDevice, IInterruptControlle
     /// <inheritdoc/>
     public override void Attach()
     {
-        _context.Mmio.Claim("ioapic", _options.Base, 0x1000, AccessWidths.DoubleWord, this);
+        _context.Mmio.Claim("ioapic", _options.Address, 0x1000, AccessWidths.DoubleWord, this);
         _context.Interrupts.AttachController(this);
     }
 

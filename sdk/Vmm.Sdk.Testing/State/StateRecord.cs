@@ -64,20 +64,15 @@ public sealed class StateRecord(int version = 1) : IStateWriter, IStateReader
         Add(field, section, optional);
     }
 
-    /// <inheritdoc/>
-    public byte UInt8(int field, byte fallback = 0) => Get(field, fallback);
+    byte IStateReader.UInt8(int field, byte fallback) => Get(field, fallback);
 
-    /// <inheritdoc/>
-    public ushort UInt16(int field, ushort fallback = 0) => Get(field, fallback);
+    ushort IStateReader.UInt16(int field, ushort fallback) => Get(field, fallback);
 
-    /// <inheritdoc/>
-    public uint UInt32(int field, uint fallback = 0) => Get(field, fallback);
+    uint IStateReader.UInt32(int field, uint fallback) => Get(field, fallback);
 
-    /// <inheritdoc/>
-    public ulong UInt64(int field, ulong fallback = 0) => Get(field, fallback);
+    ulong IStateReader.UInt64(int field, ulong fallback) => Get(field, fallback);
 
-    /// <inheritdoc/>
-    public bool Bytes(int field, Span<byte> destination)
+    bool IStateReader.Bytes(int field, Span<byte> destination)
     {
         if (Get<byte[]?>(field, null) is not { } bytes)
         {
@@ -93,8 +88,7 @@ public sealed class StateRecord(int version = 1) : IStateWriter, IStateReader
         return true;
     }
 
-    /// <inheritdoc/>
-    public bool Section(int field, Action<IStateReader> read)
+    bool IStateReader.Section(int field, Action<IStateReader> read)
     {
         ArgumentNullException.ThrowIfNull(read);
         if (Get<StateRecord?>(field, null) is not { } section)

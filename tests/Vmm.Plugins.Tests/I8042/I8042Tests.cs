@@ -244,6 +244,17 @@ public sealed class I8042Tests
     }
 
     [Fact]
+    public void Options_come_from_text()
+    {
+        var board = new FakeBoard();
+        var options = (I8042Options)new OptionBinder().Bind(typeof(I8042Options), new FakeOptions("port=0x160,command-port=0x164,irq=5"));
+        board.Start(new I8042Device(options, board, board.Power, board.AddressLine20));
+        board.Ports.Out8(0x160, 0xee);
+        Assert.Equal(0x15, board.Ports.In8(0x164));
+        Assert.True(board.Interrupts[5].Asserted);
+    }
+
+    [Fact]
     public void Reset_forgets_what_waits_and_opens_A20()
     {
         Command(0xdd);

@@ -169,6 +169,15 @@ public sealed class IoApicTests
         Assert.Equal(0xfful, _board.Mmio.Read(Base, AccessWidth.Byte));
 
     [Fact]
+    public void Options_come_from_text()
+    {
+        var board = new FakeBoard();
+        var options = (IoApicOptions)new OptionBinder().Bind(typeof(IoApicOptions), new FakeOptions("address=0xfec10000,id=3"));
+        board.Start(new IoApicDevice(options, board));
+        Assert.Equal(0x0300_0000u, board.Mmio.Read32(0xfec1_0010));
+    }
+
+    [Fact]
     public void Reset_masks_everything()
     {
         Redirect(4, 0x34);
