@@ -29,11 +29,11 @@ internal static class FirmwareRoles
                 "hpet" => platform with { Hpet = Address(device, "address") },
                 "power" => platform with
                 {
-                    Power = new AcpiPowerManagement(Port(device, "eventPort"), Port(device, "controlPort"), Port(device, "timerPort"), (byte)Number(device, "sci", 23), SoftOff),
+                    Power = new AcpiPowerManagement(Port(device, "event-port"), Port(device, "control-port"), Port(device, "timer-port"), (byte)Number(device, "sci", 23), SoftOff),
                 },
                 "serial" => platform with { SerialPorts = [.. platform.SerialPorts, IsaDevice(device)] },
-                "keyboard" => platform with { KeyboardController = new AcpiIsaDevice(0x60, 1) },
-                "clock" => platform with { RealTimeClock = new AcpiIsaDevice(0x70, 8) },
+                "keyboard" => platform with { KeyboardController = IsaDevice(device) },
+                "clock" => platform with { RealTimeClock = IsaDevice(device) },
                 "pci" => platform with { Pci = PciRoot(memory), Reset = ResetControl },
                 _ => throw new MachineException($"{device.Options.Source}: role: '{device.Role}' is none of pic, ioapic, hpet, power, serial, keyboard, clock, pci."),
             };

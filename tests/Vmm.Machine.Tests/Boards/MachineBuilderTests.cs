@@ -1,0 +1,75 @@
+using System.Reflection;
+using Moq;
+using Vmm.Kernel;
+using Vmm.Kernel.Plugins;
+using Vmm.Machine.Boards;
+using Vmm.Machine.Configuration;
+using Vmm.Machine.Tests.Boot;
+using Vmm.Sdk;
+using Vmm.Vmx;
+
+namespace Vmm.Machine.Tests.Boards;
+
+/// <summary>The PC is built with the real plugins; no guest runs.</summary>
+public sealed class MachineBuilderTests : IDisposable
+{
+    private static readonly PluginHost Plugins = PluginHost.Open(
+        [typeof(MachineBuilderTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(data => data.Key == "PluginsFolder").Value!]);
+
+    private readonly string _kernel = Path.Combine(Path.GetTempPath(), $"kernel-{Guid.NewGuid():N}");
+
+    public MachineBuilderTests() => File.WriteAllBytes(_kernel, KernelImages.LinuxImage());
+
+    public void Dispose() => File.Delete(_kernel);
+
+    [Fact]
+    public async Task The_PC_has_every_device_of_its_board_and_no_conflict()
+    {
+        await using AssembledMachine machine = Build();
+
+        Assert.NotNull(machine.VirtualMachine.Pci.Find(new PciAddress(0, 0, 0)));
+        Assert.Equal(["low RAM", "RAM"], machine.VirtualMachine.Memory.Map.Select(region => region.Name));
+    }
+
+    [Theory]
+    [InlineData("devices:x:type", "uart-16551", "command line: devices:x: there is no device model 'uart-16551'; did you mean 'uart-16550'?")]
+    [InlineData("scheduler", "round-robbin", "did you mean 'round-robin'?")]
+    [InlineData("devices:com1:options:prot", "1", "option 'prot'")]
+    [InlineData("devices:com1:options:port", "65536", "options:port: '65536' is not a number up to 0xffff")]
+    [InlineData("devices:com1:role", "printer", "'printer' is none of")]
+    [InlineData("serial", "printer", "'printer' is not a place for a serial line")]
+    [InlineData("disks:d:path", "/nonexistent.img", "/nonexistent.img")]
+    public void A_mistake_is_told_with_its_place(string key, string value, string message)
+    {
+        MachineException error = Assert.Throws<MachineException>(() => Build([new(key, value)]));
+        Assert.Contains(message, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Two_devices_at_one_port_are_told_with_both_names()
+    {
+        MachineException error = Assert.Throws<MachineException>(() => Build([new("devices:com9:type", "uart-16550"), new("devices:com9:options:port", "0x3fa")]));
+        Assert.Contains("com1", error.Message, StringComparison.Ordinal);
+        Assert.Contains("com9", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void More_memory_than_the_host_has_is_refused()
+    {
+        Assert.Contains("more than this host can give", Assert.Throws<MachineException>(() => Build([new("memory", "900T")])).Message, StringComparison.Ordinal);
+    }
+
+    private AssembledMachine Build(params KeyValuePair<string, string?>[] values)
+    {
+        Mock<IVmxEngine> engine = new();
+        engine.Setup(e => e.CreateMachine(It.IsAny<IPhysicalMemory>(), It.IsAny<ITimeSource>())).Returns(Mock.Of<IVmxMachine>());
+        Dictionary<string, string?> all = new() { ["kernel"] = _kernel, ["memory"] = "64M", ["serial"] = "none" };
+        foreach ((string key, string? value) in values)
+        {
+            all[key] = value;
+        }
+
+        MachineDescription description = MachineReader.Read(MachineConfiguration.Load(null, all, new Dictionary<string, string>()));
+        return new MachineBuilder(Plugins, engine.Object, new SilentLog()).Build(description);
+    }
+}
