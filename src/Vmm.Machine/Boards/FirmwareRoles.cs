@@ -60,6 +60,6 @@ internal static class FirmwareRoles
             ?? throw new MachineException($"{device.Options.Source}: the role '{device.Role}' needs the option '{key}', so that the ACPI tables can tell it to the guest.");
         return Quantity.TryParseNumber(text, out ulong number) && number <= most
             ? number
-            : throw new MachineException($"{device.Options.Source}: options:{key}: '{text}' is not a number up to {most:#x}.");
+            : throw new MachineException($"{device.Options.Source}: options:{key}: '{text}' is not a number up to 0x{most:x}.");
     }
 }

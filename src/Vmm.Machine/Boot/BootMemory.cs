@@ -10,7 +10,7 @@ internal readonly struct BootMemory(IGuestMemory memory)
     {
         if (!bytes.IsEmpty && !memory.TryWrite(address, bytes))
         {
-            throw new MachineException($"{what}: {bytes.Length:N0} bytes at {address:#x} lie outside RAM; give the machine more memory (--memory).");
+            throw new MachineException($"{what}: {bytes.Length:N0} bytes at 0x{address:x} lie outside RAM; give the machine more memory (--memory).");
         }
     }
 

@@ -136,7 +136,7 @@ internal sealed class ElfImage
             }
         }
 
-        throw new MachineException($"{_file.Name}: damaged: the entry point {Entry:#x} lies in no segment.");
+        throw new MachineException($"{_file.Name}: damaged: the entry point 0x{Entry:x} lies in no segment.");
     }
 
     /// <summary>Finds the description of a note.</summary>

@@ -58,7 +58,7 @@ internal static class LinuxCommon
         if (length > top || ((top - length) & ~(Page - 1)) < kernelEnd)
         {
             throw new MachineException($"{disk.Name}: the initial RAM disk has {length:N0} bytes, but only "
-                + $"{(top > kernelEnd ? top - kernelEnd : 0):N0} are free between the kernel and {top:#x}; give the machine more memory (--memory).");
+                + $"{(top > kernelEnd ? top - kernelEnd : 0):N0} are free between the kernel and 0x{top:x}; give the machine more memory (--memory).");
         }
 
         ulong address = (top - length) & ~(Page - 1);
@@ -73,7 +73,7 @@ internal static class LinuxCommon
         if (length > available || address > available - length)
         {
             throw new MachineException($"{request.Kernel.Name}: too big: it needs memory up to {(UInt128)address + length:#,0} bytes "
-                + $"({address:#x} and {length:N0} bytes from there), the machine has {available:N0} in one piece; give it more (--memory).");
+                + $"(0x{address:x} and {length:N0} bytes from there), the machine has {available:N0} in one piece; give it more (--memory).");
         }
     }
 }

@@ -59,7 +59,7 @@ internal static class MultibootInformation
             ulong length = (ulong)module.Content.Length;
             if (address + length > request.Memory.LowMemoryBytes)
             {
-                throw new MachineException($"{module.Name}: the module has {length:N0} bytes and does not fit into memory above {address:#x}; give the machine more (--memory).");
+                throw new MachineException($"{module.Name}: the module has {length:N0} bytes and does not fit into memory above 0x{address:x}; give the machine more (--memory).");
             }
 
             byte[] name = [.. Encoding.UTF8.GetBytes(module.Name), 0];

@@ -19,7 +19,7 @@ public sealed class MultibootProtocol : IBootProtocol
         MultibootHeader.TryFind(request.Kernel.Content.Span, out MultibootHeader header);
         if ((header.Flags & 0xFFFF & ~MultibootHeader.KnownRequirements) is var unknown and not 0)
         {
-            string what = unknown == 4 ? "a video mode, and this machine has no display" : $"features that are not known (flags {unknown:#x})";
+            string what = unknown == 4 ? "a video mode, and this machine has no display" : $"features that are not known (flags 0x{unknown:x})";
             throw new MachineException($"{request.Kernel.Name}: the Multiboot kernel requires {what}.");
         }
 
