@@ -1,4 +1,7 @@
 using Vmm.Engine.Software.Execute;
+using Vmm.Engine.Software.Instructions.Sse;
+using Vmm.Engine.Software.Instructions.X87;
+using Vmm.Engine.Software.Instructions.Xsave;
 
 namespace Vmm.Engine.Software.Instructions;
 
@@ -11,6 +14,9 @@ internal static class InstructionSet
     private static HandlerTable Create()
     {
         HandlerTable table = new();
+        SseInstructions.Register(table);
+        X87Instructions.Register(table);
+        XsaveInstructions.Register(table);
         return table;
     }
 }
