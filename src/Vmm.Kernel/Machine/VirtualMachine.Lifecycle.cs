@@ -33,12 +33,28 @@ public sealed partial class VirtualMachine
         _bootStates[index] = state;
     }
 
+    /// <summary>Copies a processor's state out, as the guest sees it. The VM must not run.</summary>
+    /// <param name="index">Number of the processor.</param>
+    public ProcessorState GetProcessorState(int index)
+    {
+        lock (_transition)
+        {
+            if (_state == VirtualMachineState.Running)
+            {
+                throw new InvalidOperationException("Processor state can be read only while the VM does not run.");
+            }
+
+            return _processors[index].Save();
+        }
+    }
+
     /// <summary>Starts the guest. Devices must be attached.</summary>
     public void Start()
     {
         lock (_transition)
         {
             Require(VirtualMachineState.Created);
+            BuildTables();
             PowerOnProcessors();
             Go();
         }
@@ -183,6 +199,7 @@ public sealed partial class VirtualMachine
             Boot(this);
         }
 
+        ApicBus.ExternalInterruptTarget = null;
         foreach (VirtualProcessor processor in _processors)
         {
             processor.PowerOn(_bootStates[processor.Id.Index]);

@@ -31,10 +31,13 @@ public sealed partial class VirtualMachine : IDisposable
         _pool = pool;
         _log = log;
         _time = time ?? TimeProvider.System;
+        _guestLog = new RateLimitedLog(log, options.Name, _time);
+        _msrLog = new RateLimitedLog(log, options.Name, _time);
         Clock = new VirtualClock(_time);
         Ports = new PortSpace(log, options.Name, _time);
         Mmio = new MmioSpace(log, options.Name, _time);
         Interrupts = new InterruptFabric();
+        ApicBus = new ApicBus(Interrupts);
         Pci = new PciBus(this);
         _addressLine20 = new AddressLine20(MemoryMapChanged);
         _power = new PowerControl(this);

@@ -19,6 +19,10 @@ public sealed class MmioSpace
     /// <summary>The claims that are mapped now.</summary>
     internal IReadOnlyList<MmioClaim> Claims => _table;
 
+    /// <summary>Whether a device has claimed an address.</summary>
+    /// <param name="address">Guest-physical address.</param>
+    public bool IsClaimed(ulong address) => Find(address) is not null;
+
     /// <summary>Carries out a read.</summary>
     /// <param name="address">Guest-physical address.</param>
     /// <param name="width">1, 2, 4 or 8.</param>

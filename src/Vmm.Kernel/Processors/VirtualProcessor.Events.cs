@@ -1,0 +1,355 @@
+namespace Vmm.Kernel;
+
+// Events: what other threads signal, and how interrupts, NMIs and exceptions get into the guest.
+internal sealed partial class VirtualProcessor
+{
+    private int _pending; // ProcessorSignal bits, set by any thread
+    private volatile bool _idle = true; // off its thread with nothing to do: a signal must wake it
+    private volatile bool _inGuest; // between entry and exit: a signal must kick it
+    private volatile byte _startupVector;
+    private ActivityState _activity = ActivityState.WaitForSipi;
+    private bool _nmiPending;
+    private PrimaryProcessorBasedControls _primaryControls;
+
+    public void SignalInterrupt() => Signal(ProcessorSignal.Interrupt);
+
+    public void SignalNmi() => Signal(ProcessorSignal.Nmi);
+
+    public void SignalInit() => Signal(ProcessorSignal.Init);
+
+    public void SignalStartup(byte vector)
+    {
+        _startupVector = vector;
+        Signal(ProcessorSignal.Startup);
+    }
+
+    /// <summary>Guest memory was remapped.</summary>
+    public void SignalMemoryMap() => Signal(ProcessorSignal.MemoryMap);
+
+    /// <inheritdoc/>
+    public void RequestExit() => Signal(ProcessorSignal.Exit);
+
+    /// <summary>Gives up the rest of the quantum once the instruction of this exit is done.</summary>
+    public void YieldAfterExit()
+    {
+        _yielding = true;
+        Interlocked.Or(ref _pending, (int)ProcessorSignal.Yield);
+    }
+
+    /// <summary>The quantum is over.</summary>
+    public void Yield() => _yielding = true;
+
+    /// <inheritdoc/>
+    public void InjectException(byte vector, uint? errorCode)
+    {
+        if (errorCode is { } code)
+        {
+            Vmcs[VmcsField.EntryExceptionErrorCode] = code;
+        }
+
+        Queue(InterruptionInformation.Create(InterruptionType.HardwareException, vector, errorCode.HasValue));
+    }
+
+    /// <summary>Injects a page fault for a page walk that met no memory: to the walker, reserved bits that are set.</summary>
+    public void InjectPageFault(ulong linearAddress, EptAccess access)
+    {
+        const uint Present = 1, Write = 2, User = 4, Reserved = 8, Fetch = 16;
+        Logical.Cr2 = linearAddress;
+        uint code = Present | Reserved | (PrivilegeLevel == 3 ? User : 0)
+            | (access.HasFlag(EptAccess.Write) ? Write : 0) | (access.HasFlag(EptAccess.Execute) ? Fetch : 0);
+        InjectException((byte)ExceptionVector.PageFault, code);
+    }
+
+    /// <summary>Whether the exit interrupted the delivery of an event (SDM Vol. 3C 28.2.4).</summary>
+    public bool WasDeliveringEvent() => new InterruptionInformation((uint)Vmcs[VmcsField.IdtVectoringInformation]).IsValid;
+
+    /// <summary>Injects again the event whose delivery the exit interrupted (SDM Vol. 3C 27.6.1).</summary>
+    public void ReinjectEvent()
+    {
+        var vectoring = new InterruptionInformation((uint)Vmcs[VmcsField.IdtVectoringInformation]);
+        if (!vectoring.IsValid || IsEventQueued)
+        {
+            return;
+        }
+
+        if (vectoring.DeliversErrorCode)
+        {
+            Vmcs[VmcsField.EntryExceptionErrorCode] = Vmcs[VmcsField.IdtVectoringErrorCode];
+        }
+
+        if (vectoring.IsSoftware)
+        {
+            Vmcs[VmcsField.EntryInstructionLength] = Vmcs[VmcsField.ExitInstructionLength];
+        }
+
+        Queue(new InterruptionInformation(vectoring.Value & ~InterruptionInformation.ReservedForEntry));
+    }
+
+    /// <summary>HLT: on at once when something waits, else out until it does.</summary>
+    public VmExitAction Halt(uint instructionLength)
+    {
+        Advance(instructionLength);
+        if (WakesFromHalt())
+        {
+            Interlocked.Or(ref _pending, (int)ProcessorSignal.Interrupt);
+            return VmExitAction.Resume;
+        }
+
+        _activity = ActivityState.Hlt;
+        return VmExitAction.Leave;
+    }
+
+    public void CloseInterruptWindow()
+    {
+        SetPrimary(_primaryControls & ~PrimaryProcessorBasedControls.InterruptWindowExiting);
+        Interlocked.Or(ref _pending, (int)ProcessorSignal.Interrupt);
+    }
+
+    public void CloseNmiWindow()
+    {
+        SetPrimary(_primaryControls & ~PrimaryProcessorBasedControls.NmiWindowExiting);
+        Interlocked.Or(ref _pending, (int)ProcessorSignal.Interrupt);
+    }
+
+    private void Signal(ProcessorSignal signal)
+    {
+        int before = Interlocked.Or(ref _pending, (int)signal);
+        if (_idle)
+        {
+            Member.Pool.Wake(Member);
+        }
+        else if ((before & (int)signal) == 0 && _inGuest && _thread != Environment.CurrentManagedThreadId)
+        {
+            Logical.Kick();
+        }
+    }
+
+    /// <summary>Acts on what was signalled since the last look, and queues an event for the coming entry.</summary>
+    /// <returns>False when the guest is not to be entered.</returns>
+    private bool TryPrepareEntry(out PooledRunResult stopped)
+    {
+        while (true)
+        {
+            var pending = (ProcessorSignal)Interlocked.Exchange(ref _pending, 0);
+            if (pending.HasFlag(ProcessorSignal.Exit))
+            {
+                Interlocked.Or(ref _pending, (int)(pending & ~ProcessorSignal.Exit));
+                stopped = PooledRunResult.Runnable;
+                return false;
+            }
+
+            Follow(pending);
+            if (_activity == ActivityState.WaitForSipi || (_activity == ActivityState.Hlt && !WakesFromHalt()))
+            {
+                if (TryBecomeIdle())
+                {
+                    stopped = PooledRunResult.Blocked;
+                    return false;
+                }
+
+                continue;
+            }
+
+            _activity = ActivityState.Active;
+            Inject();
+            _inGuest = true;
+            Interlocked.MemoryBarrier();
+            if (Volatile.Read(ref _pending) == 0)
+            {
+                stopped = default;
+                return true;
+            }
+
+            _inGuest = false;
+        }
+    }
+
+    /// <summary>Acts on what was signalled, at the end of an exit that is handled in place.</summary>
+    private VmExitAction Settle(VmExitAction action, ref VmExit exit)
+    {
+        const ProcessorSignal Leaving = ProcessorSignal.Exit | ProcessorSignal.Init | ProcessorSignal.Startup | ProcessorSignal.Yield;
+        var pending = (ProcessorSignal)Interlocked.Exchange(ref _pending, 0);
+        if (action == VmExitAction.Leave || (pending & Leaving) != 0)
+        {
+            Interlocked.Or(ref _pending, (int)(pending & ~ProcessorSignal.Yield));
+            return Leave(action, ref exit);
+        }
+
+        Follow(pending);
+        switch (action)
+        {
+            case VmExitAction.Complete:
+                // RFLAGS and the interrupt shadow count after the instruction: let the window tell.
+                OpenWindows();
+                return action;
+            case VmExitAction.NextInstruction:
+                Advance(exit.InstructionLength);
+                break;
+        }
+
+        Inject();
+        return VmExitAction.Resume;
+    }
+
+    private VmExitAction Leave(VmExitAction action, ref VmExit exit)
+    {
+        if (action == VmExitAction.NextInstruction)
+        {
+            Advance(exit.InstructionLength);
+        }
+
+        exit.CompleteFirst = action == VmExitAction.Complete;
+        return VmExitAction.Leave;
+    }
+
+    private void Follow(ProcessorSignal signals)
+    {
+        _nmiPending |= signals.HasFlag(ProcessorSignal.Nmi);
+        if (signals.HasFlag(ProcessorSignal.MemoryMap))
+        {
+            UpdateMemoryMap();
+        }
+
+        if (signals.HasFlag(ProcessorSignal.Init))
+        {
+            Apic.ResetRegisters();
+            Load(PowerOnState.Create(Machine.Cpuid.Signature));
+            _activity = Id.Index == 0 ? ActivityState.Active : ActivityState.WaitForSipi;
+        }
+
+        // A start-up IPI counts only while it is waited for (SDM Vol. 3A 9.4.4).
+        if (signals.HasFlag(ProcessorSignal.Startup) && _activity == ActivityState.WaitForSipi)
+        {
+            Load(PowerOnState.CreateStartup(Machine.Cpuid.Signature, _startupVector));
+            _activity = ActivityState.Active;
+        }
+    }
+
+    /// <summary>Fills the VM-entry interruption information, or opens a window when the guest cannot take the event yet.</summary>
+    private void Inject()
+    {
+        if (!_nmiPending && !HasInterrupt())
+        {
+            return;
+        }
+
+        var interruptibility = (InterruptibilityState)Vmcs[VmcsField.GuestInterruptibilityState];
+        bool shadow = (interruptibility & (InterruptibilityState.BlockingBySti | InterruptibilityState.BlockingByMovSs)) != 0;
+        bool queued = IsEventQueued;
+        if (_nmiPending && !queued && !shadow && !interruptibility.HasFlag(InterruptibilityState.BlockingByNmi))
+        {
+            _nmiPending = false;
+            Queue(InterruptionInformation.Nmi);
+        }
+        else if (!queued && !shadow && InterruptsEnabled && TakeInterrupt() is { } vector)
+        {
+            Queue(InterruptionInformation.ExternalInterrupt(vector));
+        }
+
+        OpenWindows();
+    }
+
+    private void OpenWindows()
+    {
+        PrimaryProcessorBasedControls wanted = _primaryControls;
+        if (HasInterrupt())
+        {
+            wanted |= PrimaryProcessorBasedControls.InterruptWindowExiting;
+        }
+
+        if (_nmiPending)
+        {
+            wanted |= PrimaryProcessorBasedControls.NmiWindowExiting;
+        }
+
+        SetPrimary(wanted);
+    }
+
+    private void SetPrimary(PrimaryProcessorBasedControls wanted)
+    {
+        if (wanted != _primaryControls)
+        {
+            _primaryControls = wanted;
+            Vmcs[VmcsField.PrimaryProcessorBasedControls] = (ulong)wanted;
+        }
+    }
+
+    private bool InterruptsEnabled => (Vmcs[VmcsField.GuestRflags] & (ulong)RflagsBits.If) != 0;
+
+    private bool HasExternalInterrupt => Machine.Interrupts.ExternalInterrupt.Asserted
+        && ((Id.Index == 0 && Apic.PassesExternalInterrupts) || Machine.ApicBus.ExternalInterruptTarget == Apic);
+
+    private bool HasInterrupt() => HasExternalInterrupt || Apic.Deliverable() >= 0;
+
+    private bool WakesFromHalt() => _nmiPending || (HasInterrupt() && InterruptsEnabled);
+
+    private byte? TakeInterrupt()
+    {
+        if (HasExternalInterrupt && Machine.Interrupts.AcknowledgeExternal() is { } external)
+        {
+            return external;
+        }
+
+        int vector = Apic.Deliverable();
+        if (vector < 0)
+        {
+            return null;
+        }
+
+        Apic.Acknowledge(vector);
+        return (byte)vector;
+    }
+
+    /// <summary>Whether an event waits for the coming entry already. Every exit clears the field (SDM Vol. 3C 28.8).</summary>
+    private bool IsEventQueued => new InterruptionInformation((uint)Vmcs[VmcsField.EntryInterruptionInformation]).IsValid;
+
+    private void Queue(InterruptionInformation information)
+    {
+        Vmcs[VmcsField.EntryInterruptionInformation] = information.Value;
+    }
+
+    /// <summary>Moves RIP over an instruction; that ends the blocking by STI and MOV SS (SDM Vol. 3A 6.8.3).</summary>
+    private void Advance(uint instructionLength)
+    {
+        ulong mask = IsLongMode ? ulong.MaxValue : uint.MaxValue;
+        Vmcs[VmcsField.GuestRip] = (Vmcs[VmcsField.GuestRip] + instructionLength) & mask;
+        ulong interruptibility = Vmcs[VmcsField.GuestInterruptibilityState];
+        const ulong Shadow = (ulong)(InterruptibilityState.BlockingBySti | InterruptibilityState.BlockingByMovSs);
+        if ((interruptibility & Shadow) != 0)
+        {
+            Vmcs[VmcsField.GuestInterruptibilityState] = interruptibility & ~Shadow;
+        }
+    }
+
+    private bool TryBecomeIdle()
+    {
+        _idle = true;
+        Interlocked.MemoryBarrier();
+        if (Volatile.Read(ref _pending) == 0)
+        {
+            return true;
+        }
+
+        _idle = false;
+        return false;
+    }
+
+    private void ResetEvents()
+    {
+        Interlocked.Exchange(ref _pending, 0);
+        _nmiPending = false;
+    }
+
+    [Flags]
+    private enum ProcessorSignal
+    {
+        None = 0,
+        Interrupt = 1,
+        Nmi = 2,
+        Init = 4,
+        Startup = 8,
+        Exit = 16,
+        MemoryMap = 32,
+        Yield = 64,
+    }
+}
