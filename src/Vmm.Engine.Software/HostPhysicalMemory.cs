@@ -1,3 +1,5 @@
+using Vmm.Engine.Software.Memory;
+
 namespace Vmm.Engine.Software;
 
 /// <summary>
@@ -21,6 +23,9 @@ internal sealed unsafe class HostPhysicalMemory(IPhysicalMemory guest)
     /// <summary>The guest's memory.</summary>
     public IPhysicalMemory Guest { get; } = guest;
 
+    /// <summary>The same memory as translation sees it.</summary>
+    public PhysicalAddressSpace AddressSpace { get; } = new(guest, AddressBits);
+
     /// <summary>Allocates a zeroed page.</summary>
     public HostPage AllocatePage()
     {
@@ -30,6 +35,7 @@ internal sealed unsafe class HostPhysicalMemory(IPhysicalMemory guest)
         {
             ulong address = FirstPage + ((ulong)_pages.Length * PageSize);
             _pages = [.. _pages, block];
+            AddressSpace.AddHostPage(address, (nint)System.Runtime.CompilerServices.Unsafe.AsPointer(ref block[AlignedOffset(block)]));
             return new HostPage(address, block.AsMemory(AlignedOffset(block), PageSize));
         }
     }

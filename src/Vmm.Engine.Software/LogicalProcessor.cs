@@ -1,5 +1,10 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.Events;
+using Vmm.Engine.Software.Execute;
+using Vmm.Engine.Software.Instructions;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
 using Vmm.Engine.Software.Vmx;
@@ -10,9 +15,20 @@ namespace Vmm.Engine.Software;
 internal sealed unsafe partial class LogicalProcessor : IDisposable
 {
     private readonly CpuState* _state;
+    private readonly ConcurrentQueue<(ProcessorRequest Request, ulong Physical, int Length)> _requests = new();
     private GCHandle _self;
 
-    public LogicalProcessor(HostPhysicalMemory memory, ITimeSource time, int index)
+    /// <summary>
+    /// Makes a processor with a zeroed state. Event delivery, exits and handlers are the architectural ones unless a test
+    /// puts others in their places.
+    /// </summary>
+    public LogicalProcessor(
+        HostPhysicalMemory memory,
+        ITimeSource time,
+        int index,
+        HandlerTable? handlers = null,
+        IProcessorEvents? events = null,
+        IMemoryExits? exits = null)
     {
         _state = (CpuState*)NativeMemory.AlignedAlloc((nuint)sizeof(CpuState), 64);
         NativeMemory.Clear(_state, (nuint)sizeof(CpuState));
@@ -21,8 +37,13 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
         Memory = memory;
         Time = time;
         Index = index;
+        CodeMask = 1u << Math.Min(index, 31);
         NonRoot = new NonRoot(this);
-        Mmu = new Mmu(_state);
+        Events = events ?? new ProcessorEvents();
+        Mmu = new Mmu(_state, memory.AddressSpace, exits ?? NonRoot);
+        Blocks = new BlockCache(_state, Mmu, memory.AddressSpace, handlers ?? InstructionSet.Handlers);
+        Mmu.TranslationsChanged = Blocks.ForgetTranslations;
+        memory.AddressSpace.Attach(this);
     }
 
     public CpuState* State => _state;
@@ -40,14 +61,82 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
     /// <summary>VMX non-root operation: what the current VMCS makes the processor do differently.</summary>
     public NonRoot NonRoot { get; }
 
+    public BlockCache Blocks { get; }
+
+    /// <summary>What the run loop calls between instructions.</summary>
+    public IProcessorEvents Events { get; }
+
+    /// <summary>This processor's bit in the masks of who has decoded code of a page.</summary>
+    public uint CodeMask { get; }
+
+    /// <summary>The bit that all processors from number 31 on share, and that therefore stays set.</summary>
+    public const uint SharedCodeMask = 1u << 31;
+
     /// <summary>The processor that a state block belongs to: the way from handlers back to managed objects.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static LogicalProcessor Of(CpuState* s) => Unsafe.As<LogicalProcessor>(GCHandle.FromIntPtr(s->Owner).Target!);
+
+    /// <summary>Brings everything derived from the state up to date after it was set from outside.</summary>
+    public void StateLoaded()
+    {
+        BlockMode.Update(_state);
+        Mmu.LoadAddressSpace(keep: false);
+        Mmu.FlushAll();
+    }
+
+    /// <summary>Runs one instruction from the current state. A fault is left in the state and not delivered.</summary>
+    public Outcome Step() => Interpreter.Step(this, BlockMode.Isolated);
+
+    /// <summary>Runs one block, at most, from the current state. A fault is left in the state and not delivered.</summary>
+    public Outcome RunBlock() => Interpreter.Step(this, 0);
+
+    /// <summary>Asks for something to be done before the next block. Callable from any thread.</summary>
+    public void Post(ProcessorRequest request, ulong physical, int length)
+    {
+        _requests.Enqueue((request, physical, length));
+        Interlocked.Exchange(ref _state->EventPending, 1);
+    }
+
+    /// <summary>Does what was asked for; on this processor's thread, between blocks.</summary>
+    public void ProcessRequests()
+    {
+        while (_requests.TryDequeue(out (ProcessorRequest Request, ulong Physical, int Length) item))
+        {
+            switch (item.Request)
+            {
+                case ProcessorRequest.RevokeWrites:
+                    if (Mmu.RevokeWrites(item.Physical))
+                    {
+                        Memory.AddressSpace.CodeWritten(this, item.Physical & Tlb.PageMask, item.Length);
+                    }
+
+                    break;
+                case ProcessorRequest.InvalidateCode:
+                    InvalidateCode(item.Physical, item.Length);
+                    break;
+                case ProcessorRequest.InvalidateMappings:
+                    Mmu.InvalidateMappings();
+                    break;
+            }
+        }
+    }
+
+    /// <summary>Drops decoded code of a range within one page; on this processor's thread.</summary>
+    public void InvalidateCode(ulong physical, int length)
+    {
+        if (Blocks.Invalidate(physical, length))
+        {
+            Memory.AddressSpace.UnmarkCode(_state, physical);
+        }
+    }
 
     public void Dispose()
     {
         if (_self.IsAllocated)
         {
+            Memory.AddressSpace.Detach(this);
+            Blocks.Dispose();
+            Mmu.Dispose();
             _self.Free();
             NativeMemory.AlignedFree(_state);
         }

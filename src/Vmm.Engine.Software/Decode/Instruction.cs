@@ -64,10 +64,16 @@ internal unsafe struct Instruction
     /// <summary>Address size in bytes: 2, 4, 8.</summary>
     public byte AddressSize;
 
+    /// <summary>Guest instructions in the block before this one.</summary>
+    public byte Ordinal;
+
+    /// <summary>Guest instructions that this one stands for: 1, 2 for a fused pair, 0 for the end of a block.</summary>
+    public byte Weight;
+
     /// <summary>Offset of the instruction after this one, truncated to the code size.</summary>
     public readonly ulong NextRip => (Flags & InstructionFlags.Code64) != 0
         ? Rip + Length
-        : (Flags & InstructionFlags.Code32) != 0 ? (uint)(Rip + Length) : (uint)(Rip + Length) & 0xFFFF_FFFF;
+        : (Flags & InstructionFlags.Code32) != 0 ? (uint)(Rip + Length) : (ushort)(Rip + Length);
 }
 
 /// <summary>Properties of a decoded instruction.</summary>
@@ -108,7 +114,7 @@ internal enum Outcome
     /// <summary>An exception was raised (<see cref="CpuState.FaultVector"/>); RIP is the instruction's own, registers and memory as before it.</summary>
     Fault = 2,
 
-    /// <summary>Run the same instruction again, decoded anew: its code changed, or an exit handler asked for it.</summary>
+    /// <summary>RIP is set (to this instruction, unless an exit handler moved it): go on there, decoded anew, as if nothing had run.</summary>
     Restart = 3,
 
     /// <summary>Leave the guest: RIP is set.</summary>

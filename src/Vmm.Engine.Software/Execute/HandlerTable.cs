@@ -23,6 +23,13 @@ internal sealed unsafe class HandlerTable
         Array.Fill(_memory, (nint)undefined);
     }
 
+    /// <summary>A copy that may be changed without changing the other.</summary>
+    public HandlerTable(HandlerTable other)
+    {
+        other._register.CopyTo(_register, 0);
+        other._memory.CopyTo(_memory, 0);
+    }
+
     /// <summary>Sets one handler for both operand kinds.</summary>
     public void Set(Code code, delegate*<CpuState*, Decode.Instruction*, Outcome> handler) => Set(code, handler, handler);
 

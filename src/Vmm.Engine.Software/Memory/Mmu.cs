@@ -1,27 +1,175 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.Events;
 using Vmm.Engine.Software.State;
 using Vmm.Vmx;
 
 namespace Vmm.Engine.Software.Memory;
 
-internal sealed unsafe class Mmu(CpuState* state)
+/// <summary>The memory unit of one processor: translation, its caches, and accesses that the fast path cannot serve.</summary>
+internal sealed unsafe partial class Mmu : IDisposable
 {
+    private readonly CpuState* _state;
+    private readonly PhysicalAccess _physical;
+    private readonly PageWalker _walker;
+    private readonly ExtendedPageTables _ept;
+    private readonly TranslationCache _translations = new();
+    private readonly IMemoryExits _exits;
+
+    // Read and write tables: supervisor free to access user pages, supervisor under SMAP, user; last a pair that stays
+    // empty, for when every access needs attention (alignment checks, data breakpoints).
+    private readonly LinearTlb[] _tables = [new(), new(), new(), new(), new(), new(), new(), new()];
+    private const int Guarded = 3;
+    private int _current;
+
+    // What device memory looks like to instruction fetch: an open bus. No guest writes to it.
+    private static readonly byte* OpenBus = AllocateOpenBus();
+
+    public Mmu(CpuState* state, PhysicalAddressSpace memory, IMemoryExits exits)
+    {
+        _state = state;
+        _exits = exits;
+        _physical = new PhysicalAccess(memory);
+        _ept = new ExtendedPageTables(state, _physical, exits);
+        _walker = new PageWalker(state, _physical, _ept);
+        UpdatePrivilege();
+    }
+
+    /// <summary>What a handler returns after an access failed.</summary>
     public Outcome FailureOutcome { get; private set; } = Outcome.Fault;
 
-    public bool Read(ulong linear, Span<byte> destination)
+    /// <summary>Called when linear addresses may translate differently: for the jump cache.</summary>
+    public Action? TranslationsChanged { get; set; }
+
+    /// <summary>TLB misses that needed a walk of the paging structures.</summary>
+    public long Walks { get; private set; }
+
+    private static byte* AllocateOpenBus()
     {
-        FailureOutcome = Events.Faults.Raise(state, ExceptionVector.PageFault, 0);
-        return destination.Length == 0 && linear == 0;
+        byte* page = (byte*)NativeMemory.AlignedAlloc(0x1000 + 16, 4096);
+        new Span<byte>(page, 0x1000 + 16).Fill(0xFF);
+        return page;
     }
 
     /// <summary>Records how a handler that could not access memory ends.</summary>
     public void Fail(Outcome outcome) => FailureOutcome = outcome;
 
-    public bool ReadForWrite(ulong linear, Span<byte> destination) => Read(linear, destination);
+    private LinearTlb ReadTable => _tables[_current * 2];
 
-    public bool Write(ulong linear, ReadOnlySpan<byte> source)
+    private LinearTlb WriteTable => _tables[_current * 2 + 1];
+
+    /// <summary>Selects the tables for the current CPL, EFLAGS.AC, CR4.SMAP, CR0.AM and data breakpoints.</summary>
+    public void UpdatePrivilege()
     {
-        FailureOutcome = Events.Faults.Raise(state, ExceptionVector.PageFault, 2);
-        return source.Length == 0 && linear == 0;
+        CpuState* s = _state;
+        bool ac = (s->SystemFlags & (ulong)RflagsBits.Ac) != 0;
+        if (ChecksAlignment || WatchesData)
+        {
+            _current = Guarded;
+        }
+        else if (s->Cpl == 3)
+        {
+            _current = 2;
+        }
+        else
+        {
+            _current = !ac && (s->Cr4 & (ulong)Cr4Bits.Smap) != 0 ? 1 : 0;
+        }
+
+        s->ReadTlb = ReadTable.Entries;
+        s->WriteTlb = WriteTable.Entries;
+    }
+
+    /// <summary>The translation of a linear page for an access; null: <see cref="FailureOutcome"/> says why.</summary>
+    private Translation* Translate(ulong linear, in LinearAccess access)
+    {
+        ulong page = linear & Tlb.PageMask;
+        Translation* cached = _translations.Find(page);
+        if (cached != null && access.IsAllowed(_state, cached->Flags) && EptAllows(cached->Flags, access.Kind)
+            && (access.Kind != AccessKind.Write || (cached->Flags & PageFlags.Dirty) != 0))
+        {
+            return cached;
+        }
+
+        Walks++;
+        WalkResult result = _walker.Walk(page, access, out Translation translation);
+        if (result != WalkResult.Done)
+        {
+            FailWalk(linear, access, result);
+            return null;
+        }
+
+        if (!_ept.Translate(translation.GuestPhysical | (linear & 0xFFF), access.Kind, linear, false, out ulong physical, out PageFlags rights))
+        {
+            FailureOutcome = _ept.FailureOutcome;
+            return null;
+        }
+
+        translation.Physical = physical & Tlb.PageMask;
+        translation.Host = _physical.Host(translation.Physical, out bool readOnly);
+        translation.Flags |= rights | (readOnly ? PageFlags.ReadOnly : PageFlags.None);
+        return _translations.Insert(page, translation);
+    }
+
+    private static bool EptAllows(PageFlags flags, AccessKind kind) => kind switch
+    {
+        AccessKind.Read => (flags & PageFlags.EptRead) != 0,
+        AccessKind.Write => (flags & PageFlags.EptWrite) != 0,
+        _ => (flags & PageFlags.EptExecute) != 0,
+    };
+
+    private void FailWalk(ulong linear, in LinearAccess access, WalkResult result)
+    {
+        if (result == WalkResult.Aborted)
+        {
+            FailureOutcome = _ept.FailureOutcome;
+            return;
+        }
+
+        // A fault drops what is cached for the page (SDM Vol. 3A 4.10.4.1).
+        DropPage(linear);
+        _state->FaultAddress = linear;
+        FailureOutcome = Faults.Raise(_state, ExceptionVector.PageFault, access.ErrorCode(_state, result));
+    }
+
+    /// <summary>Translates an instruction fetch; false: a fault was raised.</summary>
+    public bool TranslateFetch(ulong linear, out FetchTarget target)
+    {
+        target = default;
+        if (!IsCanonical(linear))
+        {
+            Faults.Raise(_state, ExceptionVector.GeneralProtection, 0);
+            FailureOutcome = Outcome.Fault;
+            return false;
+        }
+
+        Translation* translation = Translate(linear, LinearAccess.Explicit(_state, AccessKind.Fetch));
+        if (translation == null)
+        {
+            return false;
+        }
+
+        ulong offset = linear & 0xFFF;
+        bool memory = translation->Host != null;
+        target = new FetchTarget(translation->Physical + offset, (memory ? translation->Host : OpenBus) + offset, memory);
+        return true;
+    }
+
+    private bool In64BitMode => (_state->BlockMode & BlockMode.SizeMask) == BlockMode.Code64;
+
+    /// <summary>Whether an address is canonical; all are outside 64-bit mode, where linear addresses have 32 bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsCanonical(ulong linear) => (ulong)((long)(linear << 16) >> 16) == linear;
+
+    public void Dispose()
+    {
+        foreach (LinearTlb table in _tables)
+        {
+            table.Dispose();
+        }
+
+        _translations.Dispose();
+        _ept.Dispose();
     }
 }

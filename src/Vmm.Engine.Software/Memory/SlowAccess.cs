@@ -23,6 +23,17 @@ internal static unsafe class SlowAccess
     public static bool Store<T>(CpuState* s, ulong linear, T value) where T : unmanaged =>
         LogicalProcessor.Of(s).Mmu.Write(linear, new ReadOnlySpan<byte>(&value, sizeof(T)));
 
+    /// <summary>As <see cref="Load{T}"/> for implicit accesses to the stack, whose non-canonical addresses are #SS.</summary>
+    public static bool LoadStack<T>(CpuState* s, ulong linear, out T value) where T : unmanaged
+    {
+        value = default;
+        return LogicalProcessor.Of(s).Mmu.Read(linear, new Span<byte>(Unsafe.AsPointer(ref value), sizeof(T)), stack: true);
+    }
+
+    /// <summary>As <see cref="Store{T}"/> for implicit accesses to the stack.</summary>
+    public static bool StoreStack<T>(CpuState* s, ulong linear, T value) where T : unmanaged =>
+        LogicalProcessor.Of(s).Mmu.Write(linear, new ReadOnlySpan<byte>(&value, sizeof(T)), stack: true);
+
     /// <summary>What a handler returns after an access failed: a fault, a restart or a leave, as the access decided.</summary>
     public static Outcome Failure(CpuState* s) => LogicalProcessor.Of(s).Mmu.FailureOutcome;
 }

@@ -17,10 +17,13 @@ internal struct TlbEntry
 
     /// <summary>A tag that no page address equals (low bits set).</summary>
     public const ulong Invalid = ulong.MaxValue;
+
+    /// <summary>Another such tag, of an entry that was in use.</summary>
+    public const ulong Emptied = 1;
 }
 
 /// <summary>
-/// Geometry of the software TLBs: direct-mapped, one table for each of {user, supervisor} × {read, write}. A write entry
+/// Geometry of the software TLBs: direct-mapped, one table for each of {user, supervisor, supervisor under SMAP} × {read, write}. A write entry
 /// exists only for pages whose writes need no attention: dirty bit set, no code, no ROM, dirty tracking satisfied.
 /// </summary>
 internal static class Tlb

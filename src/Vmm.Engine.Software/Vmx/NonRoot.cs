@@ -1,9 +1,9 @@
-using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.Memory;
 
 namespace Vmm.Engine.Software.Vmx;
 
 /// <summary>VMX non-root operation: everything that the controls of the current VMCS make a processor do differently.</summary>
-internal sealed unsafe partial class NonRoot(LogicalProcessor processor)
+internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemoryExits
 {
     private readonly LogicalProcessor _processor = processor;
 

@@ -1,0 +1,64 @@
+using System.Runtime.InteropServices;
+using Vmm.Engine.Software.Events;
+using Vmm.Engine.Software.State;
+
+namespace Vmm.Engine.Software.Decode;
+
+/// <summary>
+/// A run of decoded instructions with one entry, at one physical place. Its instructions follow it in memory; the last
+/// one ends the block whatever happens.
+/// </summary>
+[StructLayout(LayoutKind.Sequential, Size = 128)]
+internal unsafe struct Block
+{
+    /// <summary>Offset in the code segment of the first instruction.</summary>
+    public ulong Rip;
+
+    /// <summary>Physical address of the first byte.</summary>
+    public ulong Physical;
+
+    /// <summary>Physical page of the rest when the (only) instruction crosses a page, else <see cref="NoPage"/>.</summary>
+    public ulong SecondPage;
+
+    /// <summary>The <see cref="BlockMode"/> that it was decoded for; <see cref="BlockMode.None"/> once it is gone.</summary>
+    public uint Mode;
+
+    /// <summary>As <see cref="Mode"/>, but for good.</summary>
+    public uint DecodedMode;
+
+    /// <summary>CS limit that it was decoded for, in a <see cref="BlockMode.Limited"/> mode.</summary>
+    public uint CodeLimit;
+
+    /// <summary>Length in bytes.</summary>
+    public ushort Length;
+
+    /// <summary>Entries in the array of instructions.</summary>
+    public ushort SlotCount;
+
+    /// <summary>Whether it ends in a way that cannot change mode or privilege: its successors in the same page may be linked.</summary>
+    public byte Linkable;
+
+    // The blocks that were last seen to follow.
+    public Block* Successor;
+    public Block* OtherSuccessor;
+
+    // Lists of the cache.
+    public Block* NextInBucket;
+    public Block* NextInPage;
+    public Block* NextInSecondPage;
+
+    public const ulong NoPage = ulong.MaxValue;
+
+    /// <summary>The first instruction of a block.</summary>
+    public static Instruction* First(Block* block) => (Instruction*)(block + 1);
+
+    /// <summary>Handler of the end of a block that no branch ends, and of all instructions of a block that is gone.</summary>
+    public static Outcome End(CpuState* s, Instruction* i)
+    {
+        s->Rip = i->Rip;
+        return Outcome.Branch;
+    }
+
+    /// <summary>Handler of an instruction longer than 15 bytes (SDM Vol. 3B 23.24, table 6-2).</summary>
+    public static Outcome TooLong(CpuState* s, Instruction* i) => Faults.GeneralProtection(s);
+}

@@ -1,0 +1,337 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Vmm.Engine.Software.Execute;
+using Vmm.Engine.Software.Memory;
+using Vmm.Engine.Software.State;
+
+namespace Vmm.Engine.Software.Decode;
+
+/// <summary>
+/// The decoded blocks of one processor, by physical address, offset and mode. In front of it stand links between blocks
+/// of one page and the jump cache by linear address, whose entries hold for one generation of translations.
+/// </summary>
+internal sealed unsafe class BlockCache : IDisposable
+{
+    private const int JumpBits = 12;
+    private const int BucketBits = 14;
+
+    private readonly CpuState* _state;
+    private readonly Mmu _mmu;
+    private readonly PhysicalAddressSpace _memory;
+    private readonly BlockDecoder _decoder;
+    private readonly BlockPool _pool = new();
+    private readonly Block* _none;
+    private readonly Block** _buckets;
+    private readonly JumpEntry* _jumps;
+    private readonly Dictionary<ulong, nint> _pages = [];
+    private readonly Dictionary<ulong, nint> _secondPages = [];
+    private ulong _generation = 1;
+    private long _clearings;
+
+    public BlockCache(CpuState* state, Mmu mmu, PhysicalAddressSpace memory, HandlerTable handlers)
+    {
+        _state = state;
+        _mmu = mmu;
+        _memory = memory;
+        _decoder = new BlockDecoder(state, mmu, handlers);
+        _none = (Block*)NativeMemory.AllocZeroed((nuint)sizeof(Block));
+        _none->Mode = BlockMode.None;
+        _none->Successor = _none;
+        _none->OtherSuccessor = _none;
+        _buckets = (Block**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(Block*));
+        _jumps = (JumpEntry*)NativeMemory.AllocZeroed(1 << JumpBits, (nuint)sizeof(JumpEntry));
+        for (int n = 0; n < 1 << JumpBits; n++)
+        {
+            _jumps[n].Block = _none;
+        }
+    }
+
+    /// <summary>A block that nothing matches: where the run loop starts, and what follows a change of everything.</summary>
+    public Block* None => _none;
+
+    /// <summary>Blocks decoded so far.</summary>
+    public long Decoded { get; private set; }
+
+    /// <summary>Linear address of the next instruction.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong LinearRip(CpuState* s) => (s->BlockMode & BlockMode.SizeMask) == BlockMode.Code64 ? s->Rip : (uint)(s->Cs.Base + s->Rip);
+
+    /// <summary>First address of the page after that of a linear address.</summary>
+    public static ulong NextPage(CpuState* s, ulong linear)
+    {
+        ulong next = (linear | 0xFFF) + 1;
+        return (s->BlockMode & BlockMode.SizeMask) == BlockMode.Code64 ? next : (uint)next;
+    }
+
+    /// <summary>The block at RIP, after <paramref name="previous"/> has run; null: a fault was raised.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Block* Next(Block* previous)
+    {
+        Block* next = previous->Successor;
+        if (next->Rip == _state->Rip && next->Mode == _state->BlockMode)
+        {
+            return next;
+        }
+
+        next = previous->OtherSuccessor;
+        return next->Rip == _state->Rip && next->Mode == _state->BlockMode ? next : Jump(previous);
+    }
+
+    // A link holds for as long as both blocks do: same page, mode and limit, so that no fetch right can differ.
+    private Block* Jump(Block* previous)
+    {
+        long clearings = _clearings;
+        Block* block = Lookup(_state->BlockMode);
+        if (block != null && clearings == _clearings && previous->Linkable != 0 && previous->Mode == block->Mode && block->SecondPage == Block.NoPage
+            && (previous->Physical ^ block->Physical) < 0x1000 && previous->CodeLimit == block->CodeLimit
+            && (LinearOf(previous) ^ LinearOf(block)) < 0x1000)
+        {
+            previous->OtherSuccessor = previous->Successor;
+            previous->Successor = block;
+        }
+
+        return block;
+    }
+
+    private ulong LinearOf(Block* block) =>
+        (block->Mode & BlockMode.SizeMask) == BlockMode.Code64 ? block->Rip : (uint)(_state->Cs.Base + block->Rip);
+
+    /// <summary>The block at RIP for a mode; null: a fault was raised.</summary>
+    public Block* Lookup(uint mode)
+    {
+        ulong linear = LinearRip(_state);
+        JumpEntry* entry = _jumps + ((linear ^ linear >> JumpBits) & ((1 << JumpBits) - 1));
+        Block* block = entry->Block;
+        if (entry->Linear == linear && entry->Generation == _generation && Matches(block, mode))
+        {
+            return block;
+        }
+
+        block = FindOrDecode(linear, mode);
+        if (block != null)
+        {
+            *entry = new JumpEntry { Linear = linear, Generation = _generation, Block = block };
+        }
+
+        return block;
+    }
+
+    private bool Matches(Block* block, uint mode) =>
+        block->Rip == _state->Rip && block->Mode == mode
+        && ((mode & BlockMode.Limited) == 0 || block->CodeLimit == _state->Cs.Limit);
+
+    private Block* FindOrDecode(ulong linear, uint mode)
+    {
+        if (!_mmu.TranslateFetch(linear, out FetchTarget code))
+        {
+            return null;
+        }
+
+        for (Block* block = *Bucket(code.Physical); block != null; block = block->NextInBucket)
+        {
+            if (block->Physical == code.Physical && Matches(block, mode))
+            {
+                if (block->SecondPage == Block.NoPage)
+                {
+                    return block;
+                }
+
+                if (!_mmu.TranslateFetch(NextPage(_state, linear), out FetchTarget second))
+                {
+                    return null;
+                }
+
+                if ((second.Physical & ~0xFFFUL) == block->SecondPage)
+                {
+                    return block;
+                }
+            }
+        }
+
+        return Decode(code, mode);
+    }
+
+    private Block* Decode(in FetchTarget code, uint mode)
+    {
+        if (!_pool.HasRoom)
+        {
+            Clear();
+        }
+
+        // The pages are marked first: a write by another processor from now on reports itself.
+        Block* block = _pool.Peek();
+        if (code.IsMemory)
+        {
+            _memory.MarkCode(_state, code.Physical);
+        }
+
+        if (!_decoder.Decode(block, code, mode))
+        {
+            return null;
+        }
+
+        if (block->SecondPage != Block.NoPage && _memory.MarkCode(_state, block->SecondPage))
+        {
+            // Its bytes may have changed since they were read.
+            if (!_decoder.Decode(block, code, mode))
+            {
+                return null;
+            }
+        }
+
+        Decoded++;
+        _pool.Take(block);
+        Insert(block);
+        return block;
+    }
+
+    private void Insert(Block* block)
+    {
+        block->Successor = _none;
+        block->OtherSuccessor = _none;
+        Block** bucket = Bucket(block->Physical);
+        block->NextInBucket = *bucket;
+        *bucket = block;
+        ref nint page = ref CollectionsMarshal.GetValueRefOrAddDefault(_pages, block->Physical >> 12, out _);
+        block->NextInPage = (Block*)page;
+        page = (nint)block;
+        if (block->SecondPage != Block.NoPage)
+        {
+            ref nint second = ref CollectionsMarshal.GetValueRefOrAddDefault(_secondPages, block->SecondPage >> 12, out _);
+            block->NextInSecondPage = (Block*)second;
+            second = (nint)block;
+        }
+    }
+
+    /// <summary>
+    /// Drops the blocks that hold any of the bytes; all from one page. True when the page has no blocks left.
+    /// A block that is running ends after the current instruction.
+    /// </summary>
+    public bool Invalidate(ulong physical, int length)
+    {
+        ulong page = physical >> 12;
+        ulong end = physical + (ulong)length;
+        if (_pages.TryGetValue(page, out nint head))
+        {
+            Block** link = (Block**)&head;
+            for (Block* block = *link; block != null; block = *link)
+            {
+                if (block->Mode == BlockMode.None || (block->Physical < end && physical < block->Physical + block->Length))
+                {
+                    *link = block->NextInPage;
+                    Kill(block);
+                }
+                else
+                {
+                    link = &block->NextInPage;
+                }
+            }
+
+            Keep(_pages, page, head);
+        }
+
+        if (_secondPages.TryGetValue(page, out nint second))
+        {
+            Block** link = (Block**)&second;
+            for (Block* block = *link; block != null; block = *link)
+            {
+                if (block->Mode == BlockMode.None || (physical & 0xFFF) < (block->Physical & 0xFFF) + block->Length - 0x1000)
+                {
+                    *link = block->NextInSecondPage;
+                    Kill(block);
+                }
+                else
+                {
+                    link = &block->NextInSecondPage;
+                }
+            }
+
+            Keep(_secondPages, page, second);
+        }
+
+        return head == 0 && second == 0;
+    }
+
+    private static void Keep(Dictionary<ulong, nint> pages, ulong page, nint head)
+    {
+        if (head == 0)
+        {
+            pages.Remove(page);
+        }
+        else
+        {
+            pages[page] = head;
+        }
+    }
+
+    // Links and jump entries that lead here die with the mode; a list that still holds the block drops it when walked next.
+    private void Kill(Block* block)
+    {
+        if (block->Mode == BlockMode.None)
+        {
+            return;
+        }
+
+        block->Mode = BlockMode.None;
+        Instruction* first = Block.First(block);
+        for (int n = 0; n < block->SlotCount; n++)
+        {
+            first[n].Execute = &Block.End;
+            first[n].Weight = 0;
+        }
+
+        for (Block** link = Bucket(block->Physical); *link != null; link = &(*link)->NextInBucket)
+        {
+            if (*link == block)
+            {
+                *link = block->NextInBucket;
+                return;
+            }
+        }
+    }
+
+    /// <summary>Linear addresses may translate differently from now on.</summary>
+    public void ForgetTranslations() => _generation++;
+
+    /// <summary>Drops all blocks. Only between blocks, with no block kept.</summary>
+    public void Clear()
+    {
+        NativeMemory.Clear(_buckets, (1 << BucketBits) * (nuint)sizeof(Block*));
+        for (int n = 0; n < 1 << JumpBits; n++)
+        {
+            _jumps[n] = new JumpEntry { Block = _none };
+        }
+
+        _clearings++;
+        _pool.Clear();
+        Forget(_pages);
+        Forget(_secondPages);
+    }
+
+    private void Forget(Dictionary<ulong, nint> pages)
+    {
+        foreach (ulong page in pages.Keys)
+        {
+            _memory.UnmarkCode(_state, page << 12);
+        }
+
+        pages.Clear();
+    }
+
+    private Block** Bucket(ulong physical) => _buckets + ((physical ^ physical >> BucketBits) & ((1 << BucketBits) - 1));
+
+    public void Dispose()
+    {
+        _pool.Dispose();
+        NativeMemory.Free(_none);
+        NativeMemory.Free(_buckets);
+        NativeMemory.Free(_jumps);
+    }
+
+    private struct JumpEntry
+    {
+        public ulong Linear;
+        public ulong Generation;
+        public Block* Block;
+    }
+}

@@ -1,0 +1,316 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.Events;
+using Vmm.Engine.Software.State;
+using Vmm.Vmx;
+
+namespace Vmm.Engine.Software.Memory;
+
+/// <summary>Accesses with everything that the fast path leaves out. All of an access is checked before any of it is done.</summary>
+internal sealed unsafe partial class Mmu
+{
+    /// <summary>Reads for the current instruction; false: return <see cref="FailureOutcome"/>.</summary>
+    public bool Read(ulong linear, Span<byte> destination, bool stack = false) =>
+        Check(linear, destination.Length, stack) && Read(linear, destination, LinearAccess.Explicit(_state, AccessKind.Read));
+
+    /// <summary>Reads with the rights of a write: the first half of a read-modify-write.</summary>
+    public bool ReadForWrite(ulong linear, Span<byte> destination) =>
+        Check(linear, destination.Length, stack: false) && Read(linear, destination, LinearAccess.Explicit(_state, AccessKind.Write));
+
+    /// <summary>Writes for the current instruction.</summary>
+    public bool Write(ulong linear, ReadOnlySpan<byte> source, bool stack = false) =>
+        Check(linear, source.Length, stack) && Write(linear, source, LinearAccess.Explicit(_state, AccessKind.Write));
+
+    /// <summary>Checks that a write would succeed, without writing; device memory counts as writable.</summary>
+    public bool ProbeWrite(ulong linear, int size, bool stack = false)
+    {
+        if (!Check(linear, size, stack))
+        {
+            return false;
+        }
+
+        LinearAccess access = LinearAccess.Explicit(_state, AccessKind.Write);
+        return Translate(linear, access) != null && (!Crosses(linear, size) || Translate(NextPage(linear), access) != null);
+    }
+
+    /// <summary>Reads as the processor itself, whatever the CPL: descriptor tables, TSS, IDT.</summary>
+    public bool ReadSupervisor<T>(ulong linear, out T value) where T : unmanaged
+    {
+        Unsafe.SkipInit(out value);
+        return Canonical(linear, sizeof(T), stack: false)
+            && Read(linear, new Span<byte>(Unsafe.AsPointer(ref value), sizeof(T)), new LinearAccess(AccessKind.Read, false, true));
+    }
+
+    /// <summary>Writes as the processor itself.</summary>
+    public bool WriteSupervisor<T>(ulong linear, T value) where T : unmanaged =>
+        Canonical(linear, sizeof(T), stack: false)
+        && Write(linear, new ReadOnlySpan<byte>(&value, sizeof(T)), new LinearAccess(AccessKind.Write, false, true));
+
+    /// <summary>
+    /// Host memory for the rest of a page from <paramref name="linear"/> on, or null where writes or reads need attention byte by byte.
+    /// For string instructions that move much at once.
+    /// </summary>
+    public byte* Bulk(ulong linear, bool write)
+    {
+        if (_current == Guarded || !IsCanonical(linear))
+        {
+            return null;
+        }
+
+        Translation* page = Translate(linear, LinearAccess.Explicit(_state, write ? AccessKind.Write : AccessKind.Read));
+        if (page == null || page->Host == null || (write && !TakesPlainWrites(page)))
+        {
+            return null;
+        }
+
+        if (write)
+        {
+            _physical.MarkDirty(page->Physical);
+        }
+
+        return page->Host + (linear & 0xFFF);
+    }
+
+    private bool Read(ulong linear, Span<byte> destination, in LinearAccess access)
+    {
+        Translation* page = Translate(linear, access);
+        if (page == null)
+        {
+            return false;
+        }
+
+        if (!Crosses(linear, destination.Length))
+        {
+            Fill(linear, page, access);
+            return ReadPage(*page, linear, destination);
+        }
+
+        Translation first = *page;
+        ulong next = NextPage(linear);
+        Translation* second = Translate(next, access);
+        if (second == null)
+        {
+            return false;
+        }
+
+        int left = (int)(0x1000 - (linear & 0xFFF));
+        return ReadPage(first, linear, destination[..left]) && ReadPage(*second, next, destination[left..]);
+    }
+
+    private bool Write(ulong linear, ReadOnlySpan<byte> source, in LinearAccess access)
+    {
+        Translation* page = Translate(linear, access);
+        if (page == null)
+        {
+            return false;
+        }
+
+        if (!Crosses(linear, source.Length))
+        {
+            Fill(linear, page, access);
+            return WritePage(*page, linear, source);
+        }
+
+        Translation first = *page;
+        ulong next = NextPage(linear);
+        Translation* second = Translate(next, access);
+        if (second == null)
+        {
+            return false;
+        }
+
+        int left = (int)(0x1000 - (linear & 0xFFF));
+        return WritePage(first, linear, source[..left]) && WritePage(*second, next, source[left..]);
+    }
+
+    // Entries hold for accesses of the current privilege; accesses of the processor itself leave none.
+    private void Fill(ulong linear, Translation* page, in LinearAccess access)
+    {
+        if (_current == Guarded || access.IsImplicit || page->Host == null)
+        {
+            return;
+        }
+
+        ulong linearPage = linear & Tlb.PageMask;
+        if ((page->Flags & PageFlags.EptRead) != 0)
+        {
+            ReadTable.Fill(linearPage, page->Host);
+        }
+
+        if (access.Kind == AccessKind.Write && TakesPlainWrites(page))
+        {
+            _physical.MarkDirty(page->Physical);
+            WriteTable.Fill(linearPage, page->Host);
+        }
+    }
+
+    private bool TakesPlainWrites(Translation* page) =>
+        (page->Flags & PageFlags.ReadOnly) == 0 && !_physical.Memory.HasCode(page->Physical);
+
+    private bool ReadPage(in Translation page, ulong linear, Span<byte> destination)
+    {
+        if (_current == Guarded && WatchesData)
+        {
+            Watch(linear, destination.Length, write: false);
+        }
+
+        ulong offset = linear & 0xFFF;
+        if (page.Host != null)
+        {
+            fixed (byte* target = destination)
+            {
+                Copy(page.Host + offset, target, destination.Length);
+            }
+
+            return true;
+        }
+
+        Sync();
+        for (int done = 0; done < destination.Length;)
+        {
+            int width = DeviceWidth(offset + (ulong)done, destination.Length - done);
+            Outcome outcome = _exits.DeviceRead(
+                LogicalProcessor.Of(_state), page.Physical + offset + (ulong)done, linear + (ulong)done, width, out ulong data);
+            if (outcome != Outcome.Next)
+            {
+                FailureOutcome = outcome;
+                return false;
+            }
+
+            new ReadOnlySpan<byte>(&data, width).CopyTo(destination[done..]);
+            done += width;
+        }
+
+        return true;
+    }
+
+    private bool WritePage(in Translation page, ulong linear, ReadOnlySpan<byte> source)
+    {
+        if (_current == Guarded && WatchesData)
+        {
+            Watch(linear, source.Length, write: true);
+        }
+
+        ulong offset = linear & 0xFFF;
+        if (page.Host != null && (page.Flags & PageFlags.ReadOnly) == 0)
+        {
+            _physical.MarkDirty(page.Physical);
+            fixed (byte* from = source)
+            {
+                Copy(from, page.Host + offset, source.Length);
+            }
+
+            _physical.Memory.CodeWritten(LogicalProcessor.Of(_state), page.Physical + offset, source.Length);
+            return true;
+        }
+
+        Sync();
+        for (int done = 0; done < source.Length;)
+        {
+            int width = DeviceWidth(offset + (ulong)done, source.Length - done);
+            ulong data = 0;
+            source.Slice(done, width).CopyTo(new Span<byte>(&data, 8));
+            Outcome outcome = _exits.DeviceWrite(
+                LogicalProcessor.Of(_state), page.Physical + offset + (ulong)done, linear + (ulong)done, width, data);
+            if (outcome != Outcome.Next)
+            {
+                FailureOutcome = outcome;
+                return false;
+            }
+
+            done += width;
+        }
+
+        return true;
+    }
+
+    // One host access where the guest makes one: another processor must not see halves.
+    private static void Copy(byte* from, byte* to, int size)
+    {
+        switch (size)
+        {
+            case 1:
+                *to = *from;
+                break;
+            case 2:
+                Unsafe.WriteUnaligned(to, Unsafe.ReadUnaligned<ushort>(from));
+                break;
+            case 4:
+                Unsafe.WriteUnaligned(to, Unsafe.ReadUnaligned<uint>(from));
+                break;
+            case 8:
+                Unsafe.WriteUnaligned(to, Unsafe.ReadUnaligned<ulong>(from));
+                break;
+            default:
+                Buffer.MemoryCopy(from, to, size, size);
+                break;
+        }
+    }
+
+    // The access whole when it is one that devices know, else the largest aligned part.
+    private static int DeviceWidth(ulong offset, int left)
+    {
+        if (left is 1 or 2 or 4 or 8)
+        {
+            return left;
+        }
+
+        int width = Math.Min(8, (int)BitOperations.RoundUpToPowerOf2((uint)left + 1) / 2);
+        return offset == 0 ? width : Math.Min(width, 1 << Math.Min(3, BitOperations.TrailingZeroCount(offset)));
+    }
+
+    private void Sync()
+    {
+        if (_state->CurrentInstruction != null)
+        {
+            _state->Rip = _state->CurrentInstruction->Rip;
+        }
+    }
+
+    private static bool Crosses(ulong linear, int size) => (linear & 0xFFF) + (ulong)size > 0x1000;
+
+    private ulong NextPage(ulong linear)
+    {
+        ulong next = (linear | 0xFFF) + 1;
+        return In64BitMode ? next : (uint)next;
+    }
+
+    private bool Check(ulong linear, int size, bool stack)
+    {
+        if (!Canonical(linear, size, stack))
+        {
+            return false;
+        }
+
+        if (_current != Guarded)
+        {
+            return true;
+        }
+
+        if (ChecksAlignment && size is 2 or 4 or 8 && (linear & (ulong)(size - 1)) != 0)
+        {
+            FailureOutcome = Faults.Raise(_state, ExceptionVector.AlignmentCheck, 0);
+            return false;
+        }
+
+        return true;
+    }
+
+    private bool Canonical(ulong linear, int size, bool stack)
+    {
+        if (!In64BitMode || (IsCanonical(linear) && IsCanonical(linear + (ulong)size - 1)))
+        {
+            return true;
+        }
+
+        Instruction* i = _state->CurrentInstruction;
+        bool stackFault = stack || (i != null && (i->Flags & InstructionFlags.StackSegment) != 0);
+        FailureOutcome = Faults.Raise(_state, stackFault ? ExceptionVector.StackSegmentFault : ExceptionVector.GeneralProtection, 0);
+        return false;
+    }
+
+    // SDM Vol. 3A 6.15, interrupt 17
+    private bool ChecksAlignment =>
+        _state->Cpl == 3 && (_state->Cr0 & (ulong)Cr0Bits.Am) != 0 && (_state->SystemFlags & (ulong)RflagsBits.Ac) != 0;
+}
