@@ -4,7 +4,7 @@ namespace Vmm.Plugins.Nvme;
 
 /// <summary>The admin command set (NVMe 1.4, chapter 5). Every command is done at once, or waits as its result says.</summary>
 internal sealed class AdminCommands(
-    IDeviceContext context,
+    IGuestMemory memory,
     IMessageInterrupts messages,
     ControllerRegisters registers,
     QueueSet queues,
@@ -181,7 +181,7 @@ internal sealed class AdminCommands(
     private NvmeStatus Send(in NvmeCommand command, ReadOnlySpan<byte> data)
     {
         _buffers.Clear();
-        var status = new PhysicalRegionPages(context.Memory, GuestAccess.Write, _buffers).Map(command.Prp1, command.Prp2, data.Length);
+        var status = new PhysicalRegionPages(memory, GuestAccess.Write, _buffers).Map(command.Prp1, command.Prp2, data.Length);
         if (status != NvmeStatus.Success)
         {
             return status;

@@ -57,6 +57,12 @@ internal sealed class ControllerRegisters
 
     public bool Fatal { get; set; }
 
+    /// <summary>A controller reset waits for the backend.</summary>
+    public bool Resetting { get; set; }
+
+    /// <summary>Whether commands are fetched and completed.</summary>
+    public bool Running => Ready && Enabled && !Fatal && !Resetting;
+
     public ShutdownStatus Shutdown { get; set; }
 
     public uint Status => (Ready ? 1u : 0) | (Fatal ? 2u : 0) | (uint)ShutdownStatusField.Set(0, (ulong)Shutdown);

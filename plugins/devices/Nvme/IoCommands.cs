@@ -15,8 +15,6 @@ internal sealed class IoCommands(IGuestMemory memory, IBlockBackend backend, Fea
 
     private readonly IDiscardableBlock? _discardable = backend as IDiscardableBlock;
 
-    public bool CanDiscard => _discardable is not null;
-
     /// <summary>Starts a command.</summary>
     /// <param name="request">The command; takes the buffers.</param>
     /// <param name="work">What the backend does, when the status is success.</param>

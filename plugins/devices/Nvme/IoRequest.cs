@@ -29,6 +29,9 @@ internal sealed class IoRequest
     /// <summary>Which enablement of the controller the request belongs to.</summary>
     public int Generation { get; private set; }
 
+    /// <summary>Whether it finishes after the backend worked elsewhere.</summary>
+    public bool IsLate { get; private set; }
+
     /// <summary>Bytes that move, for the statistics.</summary>
     public int Length { get; set; }
 
@@ -44,6 +47,7 @@ internal sealed class IoRequest
         Command = command;
         Generation = generation;
         Length = 0;
+        IsLate = false;
     }
 
     public void End()
@@ -57,6 +61,7 @@ internal sealed class IoRequest
     /// <summary>Waits for the backend; afterwards the request finishes under the device's gate.</summary>
     public void Await(ValueTask<BlockStatus> work)
     {
+        IsLate = true;
         _awaiter = work.ConfigureAwait(false).GetAwaiter();
         _awaiter.UnsafeOnCompleted(_ready);
     }

@@ -95,11 +95,11 @@ public sealed class NvmeDevice(NvmeOptions options, IDeviceContext context, IPci
         // Bits 31:16 are reserved (3.1.24); a value out of range is out of range with them or without.
         if (number % 2 == 0)
         {
-            _controller?.MoveTail(number / 2, value);
+            _controller?.Commands.MoveTail(number / 2, value);
         }
         else
         {
-            _controller?.MoveHead(number / 2, value);
+            _controller?.Commands.MoveHead(number / 2, value);
         }
     }
 
