@@ -1,0 +1,207 @@
+using Iced.Intel;
+using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.Execute;
+using Vmm.Engine.Software.FloatingPoint;
+using Vmm.Engine.Software.Memory;
+using Vmm.Engine.Software.State;
+using Instruction = Vmm.Engine.Software.Decode.Instruction;
+
+namespace Vmm.Engine.Software.Instructions.X87;
+
+/// <summary>Instructions that push: loads of all formats and the constants (SDM Vol. 1 8.3.3, 8.3.4).</summary>
+internal static unsafe class X87Loads
+{
+    public static void Register(HandlerTable table)
+    {
+        table.Set(Code.Fld_m32fp, null, &Load<SingleReal, uint>);
+        table.Set(Code.Fld_m64fp, null, &Load<DoubleReal, ulong>);
+        table.Set(Code.Fild_m16int, null, &Load<WordInteger, short>);
+        table.Set(Code.Fild_m32int, null, &Load<DwordInteger, int>);
+        table.Set(Code.Fild_m64int, null, &Load<QwordInteger, long>);
+        table.Set(Code.Fbld_m80bcd, null, &Load<PackedDecimal, PackedDecimal>);
+        table.Set(Code.Fld_m80fp, null, &LoadExtended);
+        table.Set(Code.Fld_sti, &LoadRegister, null);
+        table.Set(Code.Fld1, &LoadConstant<One>);
+        table.Set(Code.Fldz, &LoadConstant<Zero>);
+        table.Set(Code.Fldpi, &LoadConstant<Pi>);
+        table.Set(Code.Fldl2e, &LoadConstant<Log2E>);
+        table.Set(Code.Fldl2t, &LoadConstant<Log2Ten>);
+        table.Set(Code.Fldlg2, &LoadConstant<Log10Two>);
+        table.Set(Code.Fldln2, &LoadConstant<LogTwo>);
+    }
+
+    private static Outcome Load<TFormat, TBits>(CpuState* s, Instruction* i)
+        where TFormat : struct, IX87Source<TBits>
+        where TBits : unmanaged
+    {
+        if (X87Exceptions.IsPending(s))
+        {
+            return X87Exceptions.Deliver(s);
+        }
+
+        if (!Operands.LoadOperand(s, i, out TBits bits))
+        {
+            return SlowAccess.Failure(s);
+        }
+
+        if (!BeginPush(s, i))
+        {
+            return Outcome.Next;
+        }
+
+        FloatEnvironment environment = X87Exceptions.Environment(s);
+        Unpacked value = TFormat.Unpack(bits);
+        if (X87Operands.Ordinary(ref environment, value, out Unpacked result))
+        {
+            X87Operands.NoteDenormal(ref environment, value.Class == FloatClass.Denormal);
+        }
+
+        if (X87Exceptions.Record(s, i, environment))
+        {
+            X87Registers.Push(s, ExtendedReal.Pack(result));
+        }
+
+        return Outcome.Next;
+    }
+
+    // A copy: nothing is looked at (SDM Vol. 2A "FLD").
+    private static Outcome LoadExtended(CpuState* s, Instruction* i)
+    {
+        if (X87Exceptions.IsPending(s))
+        {
+            return X87Exceptions.Deliver(s);
+        }
+
+        if (!Operands.LoadOperand(s, i, out ExtendedReal value))
+        {
+            return SlowAccess.Failure(s);
+        }
+
+        if (BeginPush(s, i))
+        {
+            X87Registers.Push(s, value);
+        }
+
+        return Outcome.Next;
+    }
+
+    private static Outcome LoadRegister(CpuState* s, Instruction* i)
+    {
+        if (X87Exceptions.IsPending(s))
+        {
+            return X87Exceptions.Deliver(s);
+        }
+
+        if (!BeginPush(s, i))
+        {
+            return Outcome.Next;
+        }
+
+        if (!X87Registers.IsEmpty(s, i->Destination))
+        {
+            X87Registers.Push(s, X87Registers.Read(s, i->Destination));
+        }
+        else if (X87Exceptions.StackUnderflow(s, i))
+        {
+            X87Registers.Push(s, ExtendedReal.Indefinite);
+        }
+
+        return Outcome.Next;
+    }
+
+    /// <summary>False: the stack is full, and that is dealt with.</summary>
+    private static bool BeginPush(CpuState* s, Instruction* i)
+    {
+        X87Exceptions.Begin(s, i);
+        if (X87Registers.IsEmpty(s, 7))
+        {
+            return true;
+        }
+
+        if (X87Exceptions.StackOverflow(s, i))
+        {
+            X87Registers.Push(s, ExtendedReal.Indefinite);
+        }
+
+        return false;
+    }
+
+    private interface IConstant
+    {
+        /// <summary>128 bits of the significand; zero for zero.</summary>
+        static abstract UInt128 Significand { get; }
+
+        static abstract int Exponent { get; }
+    }
+
+    private readonly struct Zero : IConstant
+    {
+        public static UInt128 Significand => UInt128.Zero;
+
+        public static int Exponent => 0;
+    }
+
+    private readonly struct One : IConstant
+    {
+        public static UInt128 Significand => UInt128.One << 127;
+
+        public static int Exponent => 0;
+    }
+
+    private readonly struct Pi : IConstant
+    {
+        public static UInt128 Significand => new(0xC90F_DAA2_2168_C234, 0xC4C6_628B_80DC_1CD1);
+
+        public static int Exponent => 1;
+    }
+
+    private readonly struct Log2E : IConstant
+    {
+        public static UInt128 Significand => new(0xB8AA_3B29_5C17_F0BB, 0xBE87_FED0_691D_3E88);
+
+        public static int Exponent => 0;
+    }
+
+    private readonly struct Log2Ten : IConstant
+    {
+        public static UInt128 Significand => new(0xD49A_784B_CD1B_8AFE, 0x492B_F6FF_4DAF_DB4C);
+
+        public static int Exponent => 1;
+    }
+
+    private readonly struct Log10Two : IConstant
+    {
+        public static UInt128 Significand => new(0x9A20_9A84_FBCF_F798, 0x8F89_59AC_0B7C_9178);
+
+        public static int Exponent => -2;
+    }
+
+    private readonly struct LogTwo : IConstant
+    {
+        public static UInt128 Significand => new(0xB172_17F7_D1CF_79AB, 0xC9E3_B398_03F2_F6AF);
+
+        public static int Exponent => -1;
+    }
+
+    // Rounded as rounding control says, to 64 bits whatever precision control says; never an exception (SDM Vol. 1 8.3.8).
+    private static Outcome LoadConstant<T>(CpuState* s, Instruction* i) where T : struct, IConstant
+    {
+        if (X87Exceptions.IsPending(s))
+        {
+            return X87Exceptions.Deliver(s);
+        }
+
+        if (!BeginPush(s, i))
+        {
+            return Outcome.Next;
+        }
+
+        FloatEnvironment environment = X87Exceptions.Environment(s);
+        UInt128 bits = T.Significand;
+        Unpacked value = bits == UInt128.Zero
+            ? new Unpacked(FloatClass.Zero, false, 0, 0)
+            : Rounder.Round(ref environment, FloatFormat.Extended, false, T.Exponent, (ulong)(bits >> 64), (ulong)bits, out _);
+        X87Registers.Push(s, ExtendedReal.Pack(value));
+        return Outcome.Next;
+    }
+}
