@@ -1,4 +1,5 @@
 using Vmm.Engine.Software.Execute;
+using Vmm.Engine.Software.Instructions.Integer;
 using Vmm.Engine.Software.Instructions.Sse;
 using Vmm.Engine.Software.Instructions.X87;
 using Vmm.Engine.Software.Instructions.Xsave;
@@ -14,6 +15,7 @@ internal static class InstructionSet
     private static HandlerTable Create()
     {
         HandlerTable table = new();
+        IntegerInstructions.Register(table);
         SseInstructions.Register(table);
         X87Instructions.Register(table);
         XsaveInstructions.Register(table);

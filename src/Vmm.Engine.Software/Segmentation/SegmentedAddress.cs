@@ -26,4 +26,35 @@ internal static unsafe class SegmentedAddress
         Faults.Raise(s, i->Segment == (byte)SegmentRegister.Ss ? ExceptionVector.StackSegmentFault : ExceptionVector.GeneralProtection, 0);
         return false;
     }
+
+    /// <summary>Linear address of an offset in a segment for a read; false: a fault was raised.</summary>
+    public static bool ForRead(CpuState* s, SegmentRegister register, ulong offset, int size, out ulong linear) =>
+        Check(s, register, offset, size, out linear);
+
+    /// <summary>Linear address of an offset in a segment for a write; false: a fault was raised.</summary>
+    public static bool ForWrite(CpuState* s, SegmentRegister register, ulong offset, int size, out ulong linear) =>
+        Check(s, register, offset, size, out linear);
+
+    private static bool Check(CpuState* s, SegmentRegister register, ulong offset, int size, out ulong linear)
+    {
+        linear = (uint)(s->SegmentBase[(int)register] + offset);
+        if (IsWithinLimit(*(&s->Es + (int)register), offset, size))
+        {
+            return true;
+        }
+
+        LogicalProcessor.Of(s).Mmu.Fail(Faults.Raise(
+            s, register == SegmentRegister.Ss ? ExceptionVector.StackSegmentFault : ExceptionVector.GeneralProtection, 0));
+        return false;
+    }
+
+    /// <summary>Whether an access lies within a segment, expand-down ones included (SDM Vol. 3A 5.3).</summary>
+    public static bool IsWithinLimit(in SegmentCache segment, ulong offset, int size)
+    {
+        ulong last = offset + (ulong)size - 1;
+        bool expandDown = (segment.AccessRights & 0x1C) == 0x14;
+        return expandDown
+            ? offset > segment.Limit && last <= (segment.IsDefaultBig ? uint.MaxValue : ushort.MaxValue)
+            : last <= segment.Limit;
+    }
 }

@@ -26,9 +26,9 @@ internal static unsafe class ArithmeticFlags
 
     /// <summary>After AND, OR, XOR, TEST: CF, OF and AF clear.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void SetLogic(CpuState* s, ulong signExtendedResult)
+    public static void SetLogic(CpuState* s, int bits, ulong result)
     {
-        s->FlagResult = signExtendedResult;
+        s->FlagResult = (ulong)((long)(result << (64 - bits)) >> (64 - bits));
         s->FlagCarries = 0;
     }
 
@@ -73,9 +73,9 @@ internal static unsafe class ArithmeticFlags
 
     /// <summary>Result flags from a result, CF and OF as given, AF clear: shifts, rotates through SetCarryAndOverflow, multiplications.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void SetResult(CpuState* s, ulong signExtendedResult, bool carry, bool overflow)
+    public static void SetResult(CpuState* s, int bits, ulong result, bool carry, bool overflow)
     {
-        s->FlagResult = signExtendedResult;
+        s->FlagResult = (ulong)((long)(result << (64 - bits)) >> (64 - bits));
         s->FlagCarries = CarryWord(carry, overflow);
     }
 
