@@ -22,6 +22,9 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
     /// <inheritdoc/>
     public event Action? Changed;
 
+    /// <inheritdoc/>
+    public event Action<ulong, ulong>? Written;
+
     /// <summary>The regions with their names, sorted by address.</summary>
     public IReadOnlyList<GuestMemoryRegion> Map => _regions;
 
@@ -162,7 +165,7 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
         if (Find(address, (ulong)source.Length) is { Physical.ReadOnly: false } region)
         {
             source.CopyTo(Span(region, address, source.Length));
-            MarkDirty(region, address, source.Length);
+            NoteWrite(region, address, source.Length);
             return true;
         }
 
@@ -180,7 +183,7 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
 
         if (access == GuestAccess.Write)
         {
-            MarkDirty(region, address, length);
+            NoteWrite(region, address, length);
         }
 
         memory = new GuestMemoryManager(HostPointer(region, address), length).Memory;
@@ -199,7 +202,7 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
         }
 
         content.CopyTo(Span(region, address, content.Length));
-        MarkDirty(region, address, content.Length);
+        NoteWrite(region, address, content.Length);
         return true;
     }
 
@@ -327,7 +330,7 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
             else
             {
                 source[..part].CopyTo(Span(region, address, part));
-                MarkDirty(region, address, part);
+                NoteWrite(region, address, part);
                 source = source[part..];
             }
 
@@ -337,9 +340,15 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
         return true;
     }
 
-    private void MarkDirty(GuestMemoryRegion region, ulong address, int length)
+    private void NoteWrite(GuestMemoryRegion region, ulong address, int length)
     {
-        if (!_dirtyTracking || length == 0)
+        if (length == 0)
+        {
+            return;
+        }
+
+        Written?.Invoke(address, (ulong)length);
+        if (!_dirtyTracking)
         {
             return;
         }

@@ -19,6 +19,17 @@ public interface IPhysicalMemory
     /// Whether anybody wants the bits now: engines drop cached write permissions when it turns true (through <see cref="Changed"/>).
     /// </summary>
     bool DirtyTracking { get; }
+
+    /// <summary>
+    /// Raised when something other than a processor writes to memory (devices, loaders), with address and length, after the
+    /// write or when memory is pinned for one: an engine that keeps decoded code drops what it has of the range.
+    /// Any thread. Memory that nobody but processors writes to need not raise it.
+    /// </summary>
+    event Action<ulong, ulong> Written
+    {
+        add { }
+        remove { }
+    }
 }
 
 /// <summary>A range of guest-physical addresses backed by host memory.</summary>
