@@ -15,7 +15,7 @@ namespace Vmm.Engine.Software;
 internal sealed unsafe partial class LogicalProcessor : IDisposable
 {
     private readonly CpuState* _state;
-    private readonly ConcurrentQueue<(ProcessorRequest Request, ulong Physical, int Length)> _requests = new();
+    private readonly ConcurrentQueue<(ProcessorRequest Request, ulong Place, int Length)> _requests = new();
     private GCHandle _self;
 
     /// <summary>
@@ -51,7 +51,7 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
     /// <summary>Number of the virtual processor; its initial APIC id.</summary>
     public int Index { get; }
 
-    /// <summary>Host-physical memory: guest RAM and the pages of VMCS structures.</summary>
+    /// <summary>Host-place memory: guest RAM and the pages of VMCS structures.</summary>
     public HostPhysicalMemory Memory { get; }
 
     public ITimeSource Time { get; }
@@ -91,28 +91,28 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
     public Outcome RunBlock() => Interpreter.Step(this, 0);
 
     /// <summary>Asks for something to be done before the next block. Callable from any thread.</summary>
-    public void Post(ProcessorRequest request, ulong physical, int length)
+    public void Post(ProcessorRequest request, ulong place, int length)
     {
-        _requests.Enqueue((request, physical, length));
+        _requests.Enqueue((request, place, length));
         Interlocked.Exchange(ref _state->EventPending, 1);
     }
 
     /// <summary>Does what was asked for; on this processor's thread, between blocks.</summary>
     public void ProcessRequests()
     {
-        while (_requests.TryDequeue(out (ProcessorRequest Request, ulong Physical, int Length) item))
+        while (_requests.TryDequeue(out (ProcessorRequest Request, ulong Place, int Length) item))
         {
             switch (item.Request)
             {
                 case ProcessorRequest.RevokeWrites:
-                    if (Mmu.RevokeWrites(item.Physical))
+                    if (Mmu.RevokeWrites(item.Place))
                     {
-                        Memory.AddressSpace.CodeWritten(this, item.Physical & Tlb.PageMask, item.Length);
+                        Memory.AddressSpace.CodeWritten(this, item.Place & Tlb.PageMask, item.Length);
                     }
 
                     break;
                 case ProcessorRequest.InvalidateCode:
-                    InvalidateCode(item.Physical, item.Length);
+                    InvalidateCode(item.Place, item.Length);
                     break;
                 case ProcessorRequest.InvalidateMappings:
                     Mmu.InvalidateMappings();
@@ -122,11 +122,11 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
     }
 
     /// <summary>Drops decoded code of a range within one page; on this processor's thread.</summary>
-    public void InvalidateCode(ulong physical, int length)
+    public void InvalidateCode(ulong place, int length)
     {
-        if (Blocks.Invalidate(physical, length))
+        if (Blocks.Invalidate(place, length))
         {
-            Memory.AddressSpace.UnmarkCode(_state, physical);
+            Memory.AddressSpace.UnmarkCode(_state, place);
         }
     }
 

@@ -5,7 +5,7 @@ using Vmm.Engine.Software.State;
 namespace Vmm.Engine.Software.Decode;
 
 /// <summary>
-/// A run of decoded instructions with one entry, at one physical place. Its instructions follow it in memory; the last
+/// A run of decoded instructions with one entry, at one place in memory. Its instructions follow it in memory; the last
 /// one ends the block whatever happens.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = 128)]
@@ -14,10 +14,10 @@ internal unsafe struct Block
     /// <summary>Offset in the code segment of the first instruction.</summary>
     public ulong Rip;
 
-    /// <summary>Physical address of the first byte.</summary>
-    public ulong Physical;
+    /// <summary>Host address of the first byte: the same for all guest-physical names of a page.</summary>
+    public ulong Place;
 
-    /// <summary>Physical page of the rest when the (only) instruction crosses a page, else <see cref="NoPage"/>.</summary>
+    /// <summary>Host page of the rest when the (only) instruction crosses a page, else <see cref="NoPage"/>.</summary>
     public ulong SecondPage;
 
     /// <summary>The <see cref="BlockMode"/> that it was decoded for; <see cref="BlockMode.None"/> once it is gone.</summary>

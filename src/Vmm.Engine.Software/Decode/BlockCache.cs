@@ -7,7 +7,7 @@ using Vmm.Engine.Software.State;
 namespace Vmm.Engine.Software.Decode;
 
 /// <summary>
-/// The decoded blocks of one processor, by physical address, offset and mode. In front of it stand links between blocks
+/// The decoded blocks of one processor, by host address, offset and mode. In front of it stand links between blocks
 /// of one page and the jump cache by linear address, whose entries hold for one generation of translations.
 /// </summary>
 internal sealed unsafe class BlockCache : IDisposable
@@ -83,7 +83,7 @@ internal sealed unsafe class BlockCache : IDisposable
         long clearings = _clearings;
         Block* block = Lookup(_state->BlockMode);
         if (block != null && clearings == _clearings && previous->Linkable != 0 && previous->Mode == block->Mode && block->SecondPage == Block.NoPage
-            && (previous->Physical ^ block->Physical) < 0x1000 && previous->CodeLimit == block->CodeLimit
+            && (previous->Place ^ block->Place) < 0x1000 && previous->CodeLimit == block->CodeLimit
             && (LinearOf(previous) ^ LinearOf(block)) < 0x1000)
         {
             previous->OtherSuccessor = previous->Successor;
@@ -127,9 +127,9 @@ internal sealed unsafe class BlockCache : IDisposable
             return null;
         }
 
-        for (Block* block = *Bucket(code.Physical); block != null; block = block->NextInBucket)
+        for (Block* block = *Bucket(code.Place); block != null; block = block->NextInBucket)
         {
-            if (block->Physical == code.Physical && Matches(block, mode))
+            if (block->Place == code.Place && Matches(block, mode))
             {
                 if (block->SecondPage == Block.NoPage)
                 {
@@ -141,7 +141,7 @@ internal sealed unsafe class BlockCache : IDisposable
                     return null;
                 }
 
-                if ((second.Physical & ~0xFFFUL) == block->SecondPage)
+                if ((second.Place & ~0xFFFUL) == block->SecondPage)
                 {
                     return block;
                 }
@@ -162,7 +162,7 @@ internal sealed unsafe class BlockCache : IDisposable
         Block* block = _pool.Peek();
         if (code.IsMemory)
         {
-            _memory.MarkCode(_state, code.Physical);
+            _memory.MarkCode(_state, code.Place);
         }
 
         if (!_decoder.Decode(block, code, mode))
@@ -189,10 +189,10 @@ internal sealed unsafe class BlockCache : IDisposable
     {
         block->Successor = _none;
         block->OtherSuccessor = _none;
-        Block** bucket = Bucket(block->Physical);
+        Block** bucket = Bucket(block->Place);
         block->NextInBucket = *bucket;
         *bucket = block;
-        ref nint page = ref CollectionsMarshal.GetValueRefOrAddDefault(_pages, block->Physical >> 12, out _);
+        ref nint page = ref CollectionsMarshal.GetValueRefOrAddDefault(_pages, block->Place >> 12, out _);
         block->NextInPage = (Block*)page;
         page = (nint)block;
         if (block->SecondPage != Block.NoPage)
@@ -207,16 +207,16 @@ internal sealed unsafe class BlockCache : IDisposable
     /// Drops the blocks that hold any of the bytes; all from one page. True when the page has no blocks left.
     /// A block that is running ends after the current instruction.
     /// </summary>
-    public bool Invalidate(ulong physical, int length)
+    public bool Invalidate(ulong place, int length)
     {
-        ulong page = physical >> 12;
-        ulong end = physical + (ulong)length;
+        ulong page = place >> 12;
+        ulong end = place + (ulong)length;
         if (_pages.TryGetValue(page, out nint head))
         {
             Block** link = (Block**)&head;
             for (Block* block = *link; block != null; block = *link)
             {
-                if (block->Mode == BlockMode.None || (block->Physical < end && physical < block->Physical + block->Length))
+                if (block->Mode == BlockMode.None || (block->Place < end && place < block->Place + block->Length))
                 {
                     *link = block->NextInPage;
                     Kill(block);
@@ -235,7 +235,7 @@ internal sealed unsafe class BlockCache : IDisposable
             Block** link = (Block**)&second;
             for (Block* block = *link; block != null; block = *link)
             {
-                if (block->Mode == BlockMode.None || (physical & 0xFFF) < (block->Physical & 0xFFF) + block->Length - 0x1000)
+                if (block->Mode == BlockMode.None || (place & 0xFFF) < (block->Place & 0xFFF) + block->Length - 0x1000)
                 {
                     *link = block->NextInSecondPage;
                     Kill(block);
@@ -280,7 +280,7 @@ internal sealed unsafe class BlockCache : IDisposable
             first[n].Weight = 0;
         }
 
-        for (Block** link = Bucket(block->Physical); *link != null; link = &(*link)->NextInBucket)
+        for (Block** link = Bucket(block->Place); *link != null; link = &(*link)->NextInBucket)
         {
             if (*link == block)
             {
@@ -318,7 +318,7 @@ internal sealed unsafe class BlockCache : IDisposable
         pages.Clear();
     }
 
-    private Block** Bucket(ulong physical) => _buckets + ((physical ^ physical >> BucketBits) & ((1 << BucketBits) - 1));
+    private Block** Bucket(ulong place) => _buckets + ((place ^ place >> BucketBits) & ((1 << BucketBits) - 1));
 
     public void Dispose()
     {

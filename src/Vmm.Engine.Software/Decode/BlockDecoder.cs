@@ -43,7 +43,7 @@ internal sealed unsafe class BlockDecoder
         *block = new Block
         {
             Rip = _state->Rip,
-            Physical = code.Physical,
+            Place = code.Place,
             SecondPage = Block.NoPage,
             Mode = mode,
             DecodedMode = mode,
@@ -114,7 +114,7 @@ internal sealed unsafe class BlockDecoder
         _reader.StartCrossing(start, end, second.Host);
         decoder.IP = _state->Rip;
         decoder.Decode(out source);
-        block->SecondPage = second.Physical & ~0xFFFUL;
+        block->SecondPage = second.Place & ~0xFFFUL;
         return (block->Mode & BlockMode.Limited) == 0 || _state->Rip + (ulong)source.Length - 1 <= _state->Cs.Limit
             || Fault(ExceptionVector.GeneralProtection);
     }

@@ -146,7 +146,7 @@ internal sealed unsafe partial class Mmu
     }
 
     private bool TakesPlainWrites(Translation* page) =>
-        (page->Flags & PageFlags.ReadOnly) == 0 && !_physical.Memory.HasCode(page->Physical);
+        (page->Flags & PageFlags.ReadOnly) == 0 && !_physical.Memory.HasCode((ulong)page->Host);
 
     private bool ReadPage(in Translation page, ulong linear, Span<byte> destination)
     {
@@ -201,7 +201,7 @@ internal sealed unsafe partial class Mmu
                 Copy(from, page.Host + offset, source.Length);
             }
 
-            _physical.Memory.CodeWritten(LogicalProcessor.Of(_state), page.Physical + offset, source.Length);
+            _physical.Memory.CodeWritten(LogicalProcessor.Of(_state), (ulong)(page.Host + offset), source.Length);
             return true;
         }
 

@@ -90,17 +90,13 @@ internal sealed unsafe partial class Mmu
         FlushEpt();
     }
 
-    /// <summary>Drops write permissions for a physical page; false when there were none.</summary>
-    public bool RevokeWrites(ulong physical)
+    /// <summary>Drops write permissions for a page, by host address; false when there were none.</summary>
+    public bool RevokeWrites(ulong place)
     {
-        byte* host = _physical.Host(physical & Tlb.PageMask, out _);
         bool found = false;
-        if (host != null)
+        for (int n = 1; n < _tables.Length; n += 2)
         {
-            for (int n = 1; n < _tables.Length; n += 2)
-            {
-                found |= _tables[n].ClearHostPage(host);
-            }
+            found |= _tables[n].ClearHostPage((byte*)(place & Tlb.PageMask));
         }
 
         return found;

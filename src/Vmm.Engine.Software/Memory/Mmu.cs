@@ -152,7 +152,7 @@ internal sealed unsafe partial class Mmu : IDisposable
 
         ulong offset = linear & 0xFFF;
         bool memory = translation->Host != null;
-        target = new FetchTarget(translation->Physical + offset, (memory ? translation->Host : OpenBus) + offset, memory);
+        target = new FetchTarget((memory ? translation->Host : OpenBus) + offset, memory);
         return true;
     }
 

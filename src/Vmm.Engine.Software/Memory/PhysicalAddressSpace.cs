@@ -24,6 +24,7 @@ internal sealed unsafe class PhysicalAddressSpace : IDisposable
         _memory = memory;
         AddressBits = addressBits;
         memory.Changed += OnChanged;
+        memory.Written += NoteWrite;
         Rebuild();
     }
 
@@ -106,30 +107,30 @@ internal sealed unsafe class PhysicalAddressSpace : IDisposable
         }
     }
 
-    /// <summary>Whether any processor has decoded code of the page.</summary>
-    public bool HasCode(ulong physical) => _codeMasks.TryGetValue(physical >> 24, out uint[]? masks) && Volatile.Read(ref masks[MaskIndex(physical)]) != 0;
+    /// <summary>Whether any processor has decoded code of the page. Here and below pages are told apart by host address.</summary>
+    public bool HasCode(ulong place) => _codeMasks.TryGetValue(place >> 24, out uint[]? masks) && Volatile.Read(ref masks[MaskIndex(place)]) != 0;
 
     /// <summary>
     /// Notes that a processor has decoded code of the page. Write permissions that TLBs hold for it are revoked: at once
     /// on this processor, on others before their next block; these then report the page as written, as they may have
     /// done so meanwhile. True when the page was new.
     /// </summary>
-    public bool MarkCode(CpuState* state, ulong physical)
+    public bool MarkCode(CpuState* state, ulong place)
     {
         LogicalProcessor processor = LogicalProcessor.Of(state);
-        uint[] masks = _codeMasks.GetOrAdd(physical >> 24, static _ => new uint[4096]);
-        uint before = Interlocked.Or(ref masks[MaskIndex(physical)], processor.CodeMask);
+        uint[] masks = _codeMasks.GetOrAdd(place >> 24, static _ => new uint[4096]);
+        uint before = Interlocked.Or(ref masks[MaskIndex(place)], processor.CodeMask);
         if (before == 0)
         {
             foreach (LogicalProcessor other in Volatile.Read(ref _processors))
             {
                 if (other == processor)
                 {
-                    other.Mmu.RevokeWrites(physical);
+                    other.Mmu.RevokeWrites(place);
                 }
                 else
                 {
-                    other.Post(ProcessorRequest.RevokeWrites, physical, 0x1000);
+                    other.Post(ProcessorRequest.RevokeWrites, place, 0x1000);
                 }
             }
         }
@@ -138,12 +139,12 @@ internal sealed unsafe class PhysicalAddressSpace : IDisposable
     }
 
     /// <summary>Notes that a processor has no decoded code of the page any more.</summary>
-    public void UnmarkCode(CpuState* state, ulong physical)
+    public void UnmarkCode(CpuState* state, ulong place)
     {
         uint mask = LogicalProcessor.Of(state).CodeMask;
-        if (mask != LogicalProcessor.SharedCodeMask && _codeMasks.TryGetValue(physical >> 24, out uint[]? masks))
+        if (mask != LogicalProcessor.SharedCodeMask && _codeMasks.TryGetValue(place >> 24, out uint[]? masks))
         {
-            Interlocked.And(ref masks[MaskIndex(physical)], ~mask);
+            Interlocked.And(ref masks[MaskIndex(place)], ~mask);
         }
     }
 
@@ -151,14 +152,14 @@ internal sealed unsafe class PhysicalAddressSpace : IDisposable
     /// Notes that memory was written, all within one page: decoded code of it is dropped, at once on
     /// <paramref name="writer"/> (null when a device wrote), on others before their next block.
     /// </summary>
-    public void CodeWritten(LogicalProcessor? writer, ulong physical, int length)
+    public void CodeWritten(LogicalProcessor? writer, ulong place, int length)
     {
-        if (!_codeMasks.TryGetValue(physical >> 24, out uint[]? masks))
+        if (!_codeMasks.TryGetValue(place >> 24, out uint[]? masks))
         {
             return;
         }
 
-        uint mask = Volatile.Read(ref masks[MaskIndex(physical)]);
+        uint mask = Volatile.Read(ref masks[MaskIndex(place)]);
         if (mask == 0)
         {
             return;
@@ -168,11 +169,11 @@ internal sealed unsafe class PhysicalAddressSpace : IDisposable
         {
             if (processor == writer)
             {
-                processor.InvalidateCode(physical, length);
+                processor.InvalidateCode(place, length);
             }
             else if ((mask & processor.CodeMask) != 0)
             {
-                processor.Post(ProcessorRequest.InvalidateCode, physical, length);
+                processor.Post(ProcessorRequest.InvalidateCode, place, length);
             }
         }
     }
@@ -180,16 +181,22 @@ internal sealed unsafe class PhysicalAddressSpace : IDisposable
     /// <summary>Notes that something other than a processor wrote to memory: devices, loaders.</summary>
     public void NoteWrite(ulong physical, ulong length)
     {
+        PhysicalRegion[] regions = Regions;
         ulong end = physical + length;
         while (physical < end)
         {
             ulong next = Math.Min(end, (physical | 0xFFF) + 1);
-            CodeWritten(null, physical, (int)(next - physical));
+            int index = Find(regions, physical);
+            if (index >= 0)
+            {
+                CodeWritten(null, (ulong)regions[index].HostAddress + (physical - regions[index].GuestPhysicalAddress), (int)(next - physical));
+            }
+
             physical = next;
         }
     }
 
-    private static int MaskIndex(ulong physical) => (int)(physical >> 12) & 4095;
+    private static int MaskIndex(ulong place) => (int)(place >> 12) & 4095;
 
     private void OnChanged()
     {
@@ -208,5 +215,9 @@ internal sealed unsafe class PhysicalAddressSpace : IDisposable
         }
     }
 
-    public void Dispose() => _memory.Changed -= OnChanged;
+    public void Dispose()
+    {
+        _memory.Changed -= OnChanged;
+        _memory.Written -= NoteWrite;
+    }
 }

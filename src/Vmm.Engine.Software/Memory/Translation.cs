@@ -64,9 +64,10 @@ internal enum PageFlags : uint
 }
 
 /// <summary>Where instructions are fetched from. Device memory reads as all ones, and never changes.</summary>
-internal readonly unsafe struct FetchTarget(ulong physical, byte* host, bool isMemory)
+internal readonly unsafe struct FetchTarget(byte* host, bool isMemory)
 {
-    public ulong Physical { get; } = physical;
+    /// <summary>What identifies the place: decoded code is kept by host address, so that all guest-physical names of a page (aliases, EPT) are one.</summary>
+    public ulong Place => (ulong)Host;
 
     /// <summary>Host address of the first byte, valid to the end of the page.</summary>
     public byte* Host { get; } = host;

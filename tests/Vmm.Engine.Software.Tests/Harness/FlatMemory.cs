@@ -26,6 +26,15 @@ internal sealed unsafe class FlatMemory : IPhysicalMemory, IDisposable
 
     public event Action? Changed;
 
+    public event Action<ulong, ulong>? Written;
+
+    /// <summary>Writes as a device does.</summary>
+    public void Write(ulong address, ReadOnlySpan<byte> content)
+    {
+        content.CopyTo(Bytes[(int)address..]);
+        Written?.Invoke(address, (ulong)content.Length);
+    }
+
     public bool DirtyTracking { get; private set; }
 
     public Span<byte> Bytes => new((void*)_host, Length + _romLength);

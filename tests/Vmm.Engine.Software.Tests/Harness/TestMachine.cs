@@ -94,8 +94,7 @@ internal sealed unsafe class TestMachine : IProcessorEvents, IMemoryExits, IDisp
     /// <summary>Puts code at <see cref="CodeAddress"/>; RIP goes there.</summary>
     public void Load(ReadOnlySpan<byte> code)
     {
-        code.CopyTo(Memory.Bytes[(int)CodeAddress..]);
-        HostMemory.AddressSpace.NoteWrite(CodeAddress, (ulong)code.Length);
+        Memory.Write(CodeAddress, code);
         State->Rip = CodeOffset;
     }
 
