@@ -1,0 +1,83 @@
+using System.Runtime.InteropServices;
+
+namespace Vmm.Engine.Software.Tests.Differential;
+
+/// <summary>The linear addresses that native process and interpreter agree on. All fit in 31 bits, for 32-bit code.</summary>
+internal static class CaseLayout
+{
+    public const int PageSize = 4096;
+
+    /// <summary>One page of code, filled with INT3 around the instruction; nothing is mapped beside it.</summary>
+    public const ulong Code = 0x2000_0000;
+
+    /// <summary>Two pages that may be written; nothing is mapped before them.</summary>
+    public const ulong Data = 0x2400_0000;
+
+    public const int DataSize = 2 * PageSize;
+
+    /// <summary>A page of zeros that may only be read, then nothing.</summary>
+    public const ulong ReadOnlyData = Data + DataSize;
+
+    /// <summary>End of what is mapped from <see cref="Data"/> on.</summary>
+    public const ulong DataEnd = ReadOnlyData + PageSize;
+
+    /// <summary>Where the native process maps the cases it shares with the test.</summary>
+    public const ulong Cases = 0x7000_0000;
+
+    /// <summary>Linux' selectors for 64-bit code, for compatibility-mode code and for data at CPL 3.</summary>
+    public const ushort Code64Selector = 0x33;
+
+    public const ushort Code32Selector = 0x23;
+    public const ushort DataSelector = 0x2B;
+}
+
+/// <summary>The registers of one case, before or after; the native process knows this layout by offset.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 0x300)]
+internal unsafe struct ProcessorImage
+{
+    public const int CodeCapacity = 48;
+    public const int FxSize = 512;
+
+    /// <summary>In encoding order.</summary>
+    public fixed ulong Gpr[16];
+    public ulong Rip;
+    public ulong Rflags;
+    public ulong Cs;
+    public ulong Ss;
+    public ulong FsBase;
+    public ulong GsBase;
+
+    /// <summary>Vector of the exception that ended the case; 3 for the INT3 after the instruction. Output only.</summary>
+    public ulong Vector;
+    public ulong ErrorCode;
+    public ulong Cr2;
+
+    /// <summary>The bytes to put at RIP. Input only.</summary>
+    public ulong CodeLength;
+    public fixed byte Code[CodeCapacity];
+
+    /// <summary>x87, MMX, XMM and MXCSR as FXSAVE64 writes them (SDM Vol. 1 10.5.1.1).</summary>
+    public fixed byte Fx[FxSize];
+}
+
+/// <summary>One case in the memory that test and native process share.</summary>
+[StructLayout(LayoutKind.Explicit, Size = SlotSize)]
+internal unsafe struct CaseSlot
+{
+    public const int SlotSize = 0x5000;
+    public const int NativeOffset = 0x400;
+    public const int MemoryOffset = 0x1000;
+    public const int NativeMemoryOffset = 0x3000;
+
+    [FieldOffset(0)]
+    public ProcessorImage Input;
+
+    [FieldOffset(NativeOffset)]
+    public ProcessorImage Native;
+
+    [FieldOffset(MemoryOffset)]
+    public fixed byte Memory[CaseLayout.DataSize];
+
+    [FieldOffset(NativeMemoryOffset)]
+    public fixed byte NativeMemory[CaseLayout.DataSize];
+}
