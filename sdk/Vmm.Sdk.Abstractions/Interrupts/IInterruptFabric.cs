@@ -11,6 +11,14 @@ public interface IInterruptFabric
     /// <param name="line">Line number, 0 to 1023.</param>
     IInterruptLine Line(string name, int line);
 
+    /// <summary>
+    /// Gets a source that can take a numbered line for itself, as the legacy replacement of the HPET does with those of
+    /// the 8254 and the real-time clock.
+    /// </summary>
+    /// <param name="name">Name of the source for messages.</param>
+    /// <param name="line">Line number, 0 to 1023.</param>
+    IExclusiveInterruptLine ExclusiveLine(string name, int line);
+
     /// <summary>Sends a message-signalled interrupt (SDM Vol. 3A 11.11). Callable from any thread.</summary>
     /// <param name="address">Message address, 0xFEExxxxx.</param>
     /// <param name="data">Message data: vector, delivery mode, trigger mode.</param>
@@ -36,6 +44,16 @@ public interface IInterruptLine
     /// <summary>Asserts (true) or releases (false) the line.</summary>
     /// <param name="asserted">The new level.</param>
     void Set(bool asserted);
+}
+
+/// <summary>A source that can silence the others on its line.</summary>
+public interface IExclusiveInterruptLine : IInterruptLine
+{
+    /// <summary>
+    /// While true, the line follows this source alone; what the others do counts again afterwards. Callable from any
+    /// thread; never blocks. Of several exclusive sources the one that set it last wins.
+    /// </summary>
+    bool Exclusive { get; set; }
 }
 
 /// <summary>

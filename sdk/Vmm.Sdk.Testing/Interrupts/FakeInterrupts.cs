@@ -71,6 +71,9 @@ public sealed class FakeInterrupts : IInterruptFabric
     public IInterruptLine Line(string name, int line) => this[line].Source();
 
     /// <inheritdoc/>
+    public IExclusiveInterruptLine ExclusiveLine(string name, int line) => this[line].ExclusiveSource();
+
+    /// <inheritdoc/>
     public void SendMessage(ulong address, uint data)
     {
         lock (_lock)

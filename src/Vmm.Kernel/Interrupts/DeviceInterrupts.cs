@@ -12,6 +12,8 @@ internal sealed class DeviceInterrupts(InterruptFabric fabric, DeviceInstance ow
 
     public IInterruptLine Line(string name, int line) => fabric.Line(line);
 
+    public IExclusiveInterruptLine ExclusiveLine(string name, int line) => fabric.Line(line);
+
     public void SendMessage(ulong address, uint data) => fabric.SendMessage(address, data);
 
     public void AttachController(IInterruptController controller) => fabric.Attach(owner, controller);

@@ -56,7 +56,7 @@ public sealed class InterruptFabric
         }
     }
 
-    internal IInterruptLine Line(int line)
+    internal IExclusiveInterruptLine Line(int line)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(line);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(line, LineCount);

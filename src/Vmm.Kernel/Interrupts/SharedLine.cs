@@ -1,38 +1,66 @@
 namespace Vmm.Kernel;
 
-/// <summary>A line that is asserted while any of its sources is. Changes are reported in their order.</summary>
+/// <summary>
+/// A line that is asserted while any of its sources is, or follows the one source that took it for itself. Changes are
+/// reported in their order.
+/// </summary>
 internal sealed class SharedLine(Action<bool> changed)
 {
     private readonly Lock _lock = new();
     private int _assertedSources;
+    private Source? _exclusive;
+    private volatile bool _asserted;
 
-    public bool Asserted => Volatile.Read(ref _assertedSources) > 0;
+    public bool Asserted => _asserted;
 
-    public IInterruptLine AddSource() => new Source(this);
+    public IExclusiveInterruptLine AddSource() => new Source(this);
 
-    private void Change(ref bool current, bool asserted)
+    private void Change(Source source, bool asserted)
     {
         lock (_lock)
         {
-            if (current == asserted)
+            if (source.Asserted != asserted)
             {
-                return;
-            }
-
-            current = asserted;
-            bool before = _assertedSources > 0;
-            _assertedSources += asserted ? 1 : -1;
-            if (before != _assertedSources > 0)
-            {
-                changed(!before);
+                source.Asserted = asserted;
+                _assertedSources += asserted ? 1 : -1;
+                Update();
             }
         }
     }
 
-    private sealed class Source(SharedLine line) : IInterruptLine
+    private void SetExclusive(Source source, bool exclusive)
     {
-        private bool _asserted;
+        lock (_lock)
+        {
+            if (exclusive != (_exclusive == source))
+            {
+                _exclusive = exclusive ? source : null;
+                Update();
+            }
+        }
+    }
 
-        public void Set(bool asserted) => line.Change(ref _asserted, asserted);
+    private void Update()
+    {
+        bool asserted = _exclusive?.Asserted ?? _assertedSources > 0;
+        if (asserted != _asserted)
+        {
+            _asserted = asserted;
+            changed(asserted);
+        }
+    }
+
+    private sealed class Source(SharedLine line) : IExclusiveInterruptLine
+    {
+        /// <summary>Guarded by the lock of the line.</summary>
+        public bool Asserted { get; set; }
+
+        public bool Exclusive
+        {
+            get => Volatile.Read(ref line._exclusive) == this;
+            set => line.SetExclusive(this, value);
+        }
+
+        public void Set(bool asserted) => line.Change(this, asserted);
     }
 }
