@@ -16,9 +16,6 @@ internal sealed class Comparator
 
     private const uint Writable = LevelTriggered | InterruptEnable | PeriodicMode | ValueSet | Mode32Bit | (0x1f << 9);
 
-    /// <summary>The I/O APIC inputs that a timer can use: 20 to 23, as in the ICH family.</summary>
-    private const uint Routes = 0x00f0_0000;
-
     private static readonly BitField Route = new(9, 5);
 
     private uint _configuration;
@@ -30,12 +27,12 @@ internal sealed class Comparator
     public bool InterruptsEnabled => (_configuration & InterruptEnable) != 0;
 
     /// <summary>The chosen I/O APIC input, or null when it is none that the timer can use.</summary>
-    public int? Input => (int)Route.Get(_configuration) is var input && ((Routes >> input) & 1) != 0 ? input : null;
+    public int? Input => (int)Route.Get(_configuration) is var input && ((HpetLines.Routes >> input) & 1) != 0 ? input : null;
 
     public ulong Configuration
     {
         // VAL_SET is write-only (bit 6 "will always be read as 0").
-        get => ((ulong)Routes << 32) | (_configuration & ~ValueSet) | Capabilities;
+        get => ((ulong)HpetLines.Routes << 32) | (_configuration & ~ValueSet) | Capabilities;
         set
         {
             _configuration = (uint)value & Writable;

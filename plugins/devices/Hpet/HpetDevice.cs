@@ -198,6 +198,7 @@ public sealed class HpetDevice : DeviceModel, IMmioDevice
 
     private void DriveLines()
     {
+        _lines.ReplaceLegacy((_configuration & LegacyReplacement) != 0);
         for (int timer = 0; timer < _comparators.Length; timer++)
         {
             DriveLine(timer);
@@ -240,6 +241,6 @@ public sealed class HpetDevice : DeviceModel, IMmioDevice
 
     /// <summary>With legacy replacement, timers 0 and 1 take the lines of the 8254 and the real-time clock (2.3.5).</summary>
     private int? Line(int timer) => (_configuration & LegacyReplacement) != 0 && timer < 2
-        ? timer == 0 ? 0 : 8
+        ? timer == 0 ? HpetLines.IntervalTimer : HpetLines.RealTimeClock
         : _comparators[timer].Input;
 }

@@ -191,6 +191,22 @@ public sealed class HpetDeviceTests
     }
 
     [Fact]
+    public void Legacy_replacement_disconnects_the_8254_and_the_real_time_clock()
+    {
+        _board.Interrupts[0].Set(true);
+        Write(Timer(0), Interrupt);
+        Write(Timer(0) + 8, 100);
+
+        Write(Configuration, Enable | Legacy);
+        Assert.False(_board.Interrupts[0].Asserted);
+        _board.Clock.Advance(1_000);
+        Assert.Equal(2, _board.Interrupts[0].RisingEdges);
+
+        Write(Configuration, Enable);
+        Assert.True(_board.Interrupts[0].Asserted);
+    }
+
+    [Fact]
     public void A_route_to_an_input_that_the_timer_lacks_goes_nowhere()
     {
         StartTimer(0, Interrupt | Level | RouteTo(5), comparator: 100);
