@@ -1,1 +1,11 @@
-Console.Error.WriteLine("benchmarks"); return 0;
+using Vmm.Benchmarks;
+
+switch (args)
+{
+    case ["interpreter", ..]:
+        InterpreterBenchmark.Run();
+        return 0;
+    default:
+        Console.Error.WriteLine("Usage: dotnet run -c Release --project tests/Vmm.Benchmarks -- interpreter");
+        return 2;
+}

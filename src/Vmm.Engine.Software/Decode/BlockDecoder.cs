@@ -176,7 +176,7 @@ internal sealed unsafe class BlockDecoder
         *slot = new Instruction
         {
             Execute = &Block.End,
-            Rip = Truncate(block->Rip + block->Length, block->Mode),
+            Rip = (block->Mode & BlockMode.SizeMask) == BlockMode.Code64 ? block->Rip + block->Length : (uint)(block->Rip + block->Length),
             Ordinal = (byte)count,
             Base = CpuState.ZeroOffset,
             Index = CpuState.ZeroOffset,
@@ -184,14 +184,6 @@ internal sealed unsafe class BlockDecoder
         block->SlotCount = (ushort)(slot + 1 - Block.First(block));
         return true;
     }
-
-    // IP wraps at 64 KiB in 16-bit code only when the limit lets it get there; EIP at 4 GiB.
-    private static ulong Truncate(ulong rip, uint mode) => (mode & BlockMode.SizeMask) switch
-    {
-        BlockMode.Code64 => rip,
-        BlockMode.Code32 => (uint)rip,
-        _ => (ushort)rip,
-    };
 
     private bool Fault(ExceptionVector vector)
     {

@@ -70,10 +70,8 @@ internal unsafe struct Instruction
     /// <summary>Guest instructions that this one stands for: 1, 2 for a fused pair, 0 for the end of a block.</summary>
     public byte Weight;
 
-    /// <summary>Offset of the instruction after this one, truncated to the code size.</summary>
-    public readonly ulong NextRip => (Flags & InstructionFlags.Code64) != 0
-        ? Rip + Length
-        : (Flags & InstructionFlags.Code32) != 0 ? (uint)(Rip + Length) : (ushort)(Rip + Length);
+    /// <summary>Offset of the instruction after this one. Outside 64-bit mode EIP has 32 bits, in 16-bit code too: beyond the limit of CS the next fetch faults.</summary>
+    public readonly ulong NextRip => (Flags & InstructionFlags.Code64) != 0 ? Rip + Length : (uint)(Rip + Length);
 }
 
 /// <summary>Properties of a decoded instruction.</summary>

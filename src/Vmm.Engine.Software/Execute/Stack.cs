@@ -22,7 +22,12 @@ internal static unsafe class Stack
         }
 
         ulong pointer = s->Gpr.Rsp - (ulong)sizeof(T);
-        if (!LinearMemory.Store(s, pointer, Width.Narrow<T>(value)))
+        byte* host = LinearMemory.WritePointer<T>(s, pointer);
+        if (host != null)
+        {
+            Width.Write<T>(host, value);
+        }
+        else if (!SlowAccess.StoreStack(s, pointer, Width.Narrow<T>(value)))
         {
             return false;
         }
@@ -40,7 +45,7 @@ internal static unsafe class Stack
             return PeekLegacy<T>(s, distance, out value);
         }
 
-        bool done = LinearMemory.Load(s, s->Gpr.Rsp + distance, out T narrow);
+        bool done = LinearMemory.LoadStack(s, s->Gpr.Rsp + distance, out T narrow);
         value = Width.ZeroExtend(narrow);
         return done;
     }

@@ -26,6 +26,20 @@ internal static unsafe class LinearMemory
         return SlowAccess.Load(s, linear, out value);
     }
 
+    /// <summary>As <see cref="Load{T}"/> for implicit accesses to the stack: a non-canonical address is #SS.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool LoadStack<T>(CpuState* s, ulong linear, out T value) where T : unmanaged
+    {
+        TlbEntry* entry = s->ReadTlb + ((linear >> Tlb.PageShift) & (Tlb.EntryCount - 1));
+        if (entry->Tag == ((linear + (ulong)(sizeof(T) - 1)) & Tlb.PageMask))
+        {
+            value = Unsafe.ReadUnaligned<T>((byte*)linear + entry->Addend);
+            return true;
+        }
+
+        return SlowAccess.LoadStack(s, linear, out value);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Store<T>(CpuState* s, ulong linear, T value) where T : unmanaged
     {

@@ -101,14 +101,14 @@ internal sealed unsafe class TestMachine : IProcessorEvents, IMemoryExits, IDisp
     /// <summary>RIP of the first instruction: CS is based at the code in real mode.</summary>
     public ulong CodeOffset => Bitness == 16 ? 0 : CodeAddress;
 
-    /// <summary>Runs until HLT or a fault. Fails when that takes more than ten seconds.</summary>
+    /// <summary>Runs until HLT or a fault, for at most ten seconds.</summary>
+    /// <exception cref="TimeoutException">Neither came.</exception>
     public TestMachine Run()
     {
         Fault = null;
         using Timer deadline = new(_ => Stop(), null, TimeSpan.FromSeconds(10), Timeout.InfiniteTimeSpan);
         Interpreter.Run(Processor);
-        Assert.False(_late, "The guest did not come to HLT or a fault.");
-        return this;
+        return _late ? throw new TimeoutException("The guest did not come to HLT or a fault.") : this;
     }
 
     private volatile bool _late;

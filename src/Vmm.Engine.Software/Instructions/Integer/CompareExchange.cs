@@ -78,13 +78,24 @@ internal static unsafe class CompareExchange
             return SlowAccess.Failure(s);
         }
 
-        ulong old;
         byte* host = LinearMemory.WritePointer<ulong>(s, linear);
+        ulong old = 0;
+        if (host == null)
+        {
+            // Fills the TLB: the exchange is atomic unless the page needs attention.
+            if (!SlowAccess.LoadForWrite(s, linear, out old))
+            {
+                return SlowAccess.Failure(s);
+            }
+
+            host = LinearMemory.WritePointer<ulong>(s, linear);
+        }
+
         if (host != null)
         {
             old = AtomicMemory.CompareExchange<ulong>(host, replacement, expected);
         }
-        else if (!SlowAccess.LoadForWrite(s, linear, out old) || !SlowAccess.Store(s, linear, old == expected ? replacement : old))
+        else if (!SlowAccess.Store(s, linear, old == expected ? replacement : old))
         {
             return SlowAccess.Failure(s);
         }

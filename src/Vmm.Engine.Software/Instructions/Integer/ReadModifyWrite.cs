@@ -56,7 +56,7 @@ internal static unsafe class ReadModifyWrite
 
         return host != null
             ? Locked<TOperation, T>(s, host, b, out old)
-            : Slow<TOperation, T>(s, linear, b, out old);
+            : locked ? SlowLocked<TOperation, T>(s, linear, b, out old) : Slow<TOperation, T>(s, linear, b, out old);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -75,6 +75,32 @@ internal static unsafe class ReadModifyWrite
             }
 
             (s->FlagResult, s->FlagCarries) = (result, carries);
+        }
+    }
+
+    /// <summary>
+    /// A miss must not cost the lock: once the TLB is filled the access is atomic after all. What still needs attention
+    /// (page crossings, code pages, devices) is serialised with its like.
+    /// </summary>
+    private static Outcome SlowLocked<TOperation, T>(CpuState* s, ulong linear, ulong b, out ulong old)
+        where TOperation : struct, IModification
+        where T : unmanaged
+    {
+        if (!SlowAccess.LoadForWrite(s, linear, out T _))
+        {
+            old = 0;
+            return SlowAccess.Failure(s);
+        }
+
+        byte* host = LinearMemory.WritePointer<T>(s, linear);
+        if (host != null)
+        {
+            return Locked<TOperation, T>(s, host, b, out old);
+        }
+
+        lock (LogicalProcessor.Of(s).Memory.AddressSpace.BusLock)
+        {
+            return Slow<TOperation, T>(s, linear, b, out old);
         }
     }
 
