@@ -235,8 +235,7 @@ public sealed class PciSlot : IPciSlot
         bool free = index >= 0 && index + registers <= BarCount;
         for (int i = 0; free && i < BarCount; i++)
         {
-            int taken = _bars[i] is null ? 0 : _bars[i]!.Is64Bit ? 2 : 1;
-            free = i + taken <= index || i >= index + registers;
+            free = _bars[i] is not { } other || i + (other.Is64Bit ? 2 : 1) <= index || i >= index + registers;
         }
 
         if (!free || !BitOperations.IsPow2(length) || length < minimum || length > maximum)
