@@ -76,18 +76,18 @@ internal static unsafe class X87ControlInstructions
     // Coprocessor instructions of the 8087 and 80287 that later processors accept and ignore (SDM Vol. 1 8.3.11).
     private static Outcome DoNothing(CpuState* s, Instruction* i) => Outcome.Next;
 
-    private static Outcome IncrementTop(CpuState* s, Instruction* i) => Rotate(s, 1);
+    private static Outcome IncrementTop(CpuState* s, Instruction* i) => Rotate(s, i, 1);
 
-    private static Outcome DecrementTop(CpuState* s, Instruction* i) => Rotate(s, -1);
+    private static Outcome DecrementTop(CpuState* s, Instruction* i) => Rotate(s, i, -1);
 
-    private static Outcome Rotate(CpuState* s, int by)
+    private static Outcome Rotate(CpuState* s, Instruction* i, int by)
     {
         if (X87Exceptions.IsPending(s))
         {
             return X87Exceptions.Deliver(s);
         }
 
-        s->FpuStatus &= unchecked((ushort)~X87Control.C1);
+        X87Exceptions.Begin(s, i);
         X87Registers.MoveTop(s, by);
         return Outcome.Next;
     }
@@ -99,6 +99,7 @@ internal static unsafe class X87ControlInstructions
             return X87Exceptions.Deliver(s);
         }
 
+        X87Exceptions.Begin(s, i);
         X87Registers.Free(s, i->Destination);
         return Outcome.Next;
     }
@@ -109,7 +110,7 @@ internal static unsafe class X87ControlInstructions
         Outcome outcome = FreeRegister(s, i);
         if (outcome == Outcome.Next)
         {
-            X87Registers.MoveTop(s, 1);
+            X87Registers.Pop(s);
         }
 
         return outcome;

@@ -94,7 +94,7 @@ internal static unsafe class X87Exceptions
     }
 
     /// <summary>Moves the exponent of a result that overflowed or underflowed unmasked, so that a register can hold it.</summary>
-    public static Unpacked Adjust(in FloatEnvironment environment, Unpacked result)
+    public static Unpacked Adjust(ref FloatEnvironment environment, Unpacked result, ref bool roundedUp)
     {
         FloatExceptions unmasked = environment.Raised & ~environment.Masked;
         if ((unmasked & (FloatExceptions.Overflow | FloatExceptions.Underflow)) == 0)
@@ -102,8 +102,17 @@ internal static unsafe class X87Exceptions
             return result;
         }
 
-        int exponent = result.Exponent + ((unmasked & FloatExceptions.Overflow) != 0 ? -ExponentAdjustment : ExponentAdjustment);
-        return result with { Exponent = exponent };
+        bool overflow = (unmasked & FloatExceptions.Overflow) != 0;
+        int exponent = result.Exponent + (overflow ? -ExponentAdjustment : ExponentAdjustment);
+        if (exponent <= FloatFormat.Extended.MaximumExponent && exponent >= FloatFormat.Extended.MinimumExponent)
+        {
+            return result with { Exponent = exponent };
+        }
+
+        // FSCALE can go further than any adjustment.
+        environment.Raised |= FloatExceptions.Precision;
+        roundedUp = overflow;
+        return overflow ? new(FloatClass.Infinity, result.Sign, 0, 1UL << 63) : new(FloatClass.Zero, result.Sign, 0, 0);
     }
 
     private static bool Flag(CpuState* s, Instruction* i, FloatExceptions raised)

@@ -56,7 +56,8 @@ internal static unsafe class X87Loads
             X87Operands.NoteDenormal(ref environment, value.Class == FloatClass.Denormal);
         }
 
-        if (X87Exceptions.Record(s, i, environment))
+        // An unmasked denormal operand does not stop a load (SDM Vol. 1 8.5.2).
+        if (X87Exceptions.Record(s, i, environment) || environment.Raised == FloatExceptions.Denormal)
         {
             X87Registers.Push(s, ExtendedReal.Pack(result));
         }
@@ -92,18 +93,17 @@ internal static unsafe class X87Loads
             return X87Exceptions.Deliver(s);
         }
 
-        if (!BeginPush(s, i))
+        if (X87Registers.IsEmpty(s, i->Destination))
         {
-            return Outcome.Next;
+            X87Exceptions.Begin(s, i);
+            if (X87Exceptions.StackUnderflow(s, i))
+            {
+                X87Registers.Push(s, ExtendedReal.Indefinite);
+            }
         }
-
-        if (!X87Registers.IsEmpty(s, i->Destination))
+        else if (BeginPush(s, i))
         {
             X87Registers.Push(s, X87Registers.Read(s, i->Destination));
-        }
-        else if (X87Exceptions.StackUnderflow(s, i))
-        {
-            X87Registers.Push(s, ExtendedReal.Indefinite);
         }
 
         return Outcome.Next;

@@ -30,7 +30,7 @@ internal static class X87Operands
 
         result = T.Apply(ref environment, format, a, b, out roundedUp);
         NoteDenormal(ref environment, a.Class == FloatClass.Denormal || b.Class == FloatClass.Denormal);
-        return X87Exceptions.Adjust(environment, result);
+        return X87Exceptions.Adjust(ref environment, result, ref roundedUp);
     }
 
     public static Unpacked Compute<T>(ref FloatEnvironment environment, FloatFormat format, Unpacked a, out bool roundedUp)
@@ -44,7 +44,7 @@ internal static class X87Operands
 
         result = T.Apply(ref environment, format, a, out roundedUp);
         NoteDenormal(ref environment, a.Class == FloatClass.Denormal);
-        return X87Exceptions.Adjust(environment, result);
+        return X87Exceptions.Adjust(ref environment, result, ref roundedUp);
     }
 
     /// <summary>Flags a denormal operand, unless an exception of higher priority came first (SDM Vol. 1 4.9.2).</summary>

@@ -28,6 +28,7 @@ internal static unsafe class X87Remainder
         }
 
         X87Exceptions.Begin(s, i);
+        s->FpuStatus &= unchecked((ushort)~X87Control.C2);
         if (X87Registers.IsEmpty(s, 0) || X87Registers.IsEmpty(s, 1))
         {
             X87Forms.Underflow(s, i, 0, pop: false);
@@ -37,12 +38,13 @@ internal static unsafe class X87Remainder
         FloatEnvironment environment = X87Exceptions.Environment(s);
         Unpacked a = X87Registers.Read(s, 0).Unpack();
         Unpacked b = X87Registers.Read(s, 1).Unpack();
-        int conditions = 0;
+        int conditions = s->FpuStatus & X87Control.Conditions;
         if (X87Operands.Ordinary(ref environment, a, b, out Unpacked result))
         {
-            result = Remainder(ref environment, a, b, nearest, out conditions);
+            result = Remainder(ref environment, a, b, nearest, ref conditions);
             X87Operands.NoteDenormal(ref environment, a.Class == FloatClass.Denormal || b.Class == FloatClass.Denormal);
-            result = X87Exceptions.Adjust(environment, result);
+            bool exact = false;
+            result = X87Exceptions.Adjust(ref environment, result, ref exact);
         }
 
         if (X87Exceptions.Record(s, i, environment))
@@ -54,14 +56,14 @@ internal static unsafe class X87Remainder
         return Outcome.Next;
     }
 
-    private static Unpacked Remainder(ref FloatEnvironment environment, Unpacked a, Unpacked b, bool nearest, out int conditions)
+    private static Unpacked Remainder(ref FloatEnvironment environment, Unpacked a, Unpacked b, bool nearest, ref int conditions)
     {
-        conditions = 0;
         if (a.IsInfinity || b.IsZero)
         {
             return X87Operands.Invalid(ref environment);
         }
 
+        conditions = 0;
         int distance = a.Exponent - b.Exponent;
         if (a.IsZero || b.IsInfinity || distance < -1 || (distance < 0 && !nearest))
         {

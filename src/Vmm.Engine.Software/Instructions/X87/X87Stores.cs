@@ -135,6 +135,13 @@ internal static unsafe class X87Stores
             return SlowAccess.Failure(s);
         }
 
+        if (!completes)
+        {
+            // What was not stored was not rounded either.
+            environment.Raised &= ~FloatExceptions.Precision;
+            roundedUp = false;
+        }
+
         X87Exceptions.Begin(s, i);
         if (empty)
         {
@@ -218,7 +225,11 @@ internal static unsafe class X87Stores
         }
 
         X87Exceptions.Begin(s, i);
-        X87Registers.Write(s, i->Destination, X87Registers.Read(s, 0));
+        if (!X87Registers.IsEmpty(s, 0))
+        {
+            X87Registers.Write(s, i->Destination, X87Registers.Read(s, 0));
+        }
+
         X87Registers.Pop(s);
         return Outcome.Next;
     }

@@ -1,0 +1,234 @@
+using System.Buffers.Binary;
+using System.Text;
+using Iced.Intel;
+using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.Instructions.X87;
+using Vmm.Engine.Software.Instructions.Xsave;
+using Vmm.Engine.Software.State;
+using Vmm.Engine.Software.Tests.Differential;
+using Vmm.Engine.Software.Tests.Differential.Native;
+using Vmm.Engine.Software.Tests.Harness;
+using Vmm.Vmx;
+using Instruction = Iced.Intel.Instruction;
+using Decoder = Iced.Intel.Decoder;
+
+namespace Vmm.Engine.Software.Tests.X87;
+
+/// <summary>All x87 instructions against the host processor, on random states: registers, tags, status, memory and #MF.</summary>
+public sealed unsafe class HostComparisonTests
+{
+    private const int Cases = NativeProcessor.Capacity;
+    private const int OperandSize = 112;
+
+    // Polynomials differ between processors: these have tests of their own.
+    private static readonly HashSet<Mnemonic> Approximate =
+    [
+        Mnemonic.Fsin, Mnemonic.Fcos, Mnemonic.Fsincos, Mnemonic.Fptan, Mnemonic.Fpatan, Mnemonic.F2xm1, Mnemonic.Fyl2x, Mnemonic.Fyl2xp1,
+    ];
+
+    // C1 is cleared by Intel processors (SDM Vol. 2A "FCOMI"), and undefined after FCMOVcc; AMD's leave it alone.
+    private static readonly HashSet<Mnemonic> C1Differs =
+    [
+        Mnemonic.Fcomi, Mnemonic.Fcomip, Mnemonic.Fucomi, Mnemonic.Fucomip, Mnemonic.Fcmovb, Mnemonic.Fcmove, Mnemonic.Fcmovbe,
+        Mnemonic.Fcmovu, Mnemonic.Fcmovnb, Mnemonic.Fcmovne, Mnemonic.Fcmovnbe, Mnemonic.Fcmovnu,
+    ];
+
+    public static TheoryData<int> Escapes => [0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF];
+
+    [NativeTheory]
+    [MemberData(nameof(Escapes))]
+    public void Instructions_do_what_the_host_processor_does(int escape)
+    {
+        using NativeProcessor host = new();
+        using TestMachine machine = new();
+        StringBuilder differences = new();
+        int seed = escape;
+        for (int modrm = 0; modrm < 256; modrm++)
+        {
+            // Memory operands at RCX; every register form.
+            if (modrm >= 0xC0 || (modrm & 0xC7) == 1)
+            {
+                byte[] code = [(byte)escape, (byte)modrm];
+                Instruction instruction = Decode(code);
+                if (instruction.Code != Code.INVALID && !Approximate.Contains(instruction.Mnemonic))
+                {
+                    Compare(host, machine, code, instruction, seed++, differences);
+                }
+            }
+        }
+
+        Assert.True(differences.Length == 0, differences.ToString());
+    }
+
+    private static Instruction Decode(byte[] code)
+    {
+        Decoder decoder = Decoder.Create(64, code);
+        decoder.Decode(out Instruction instruction);
+        return instruction;
+    }
+
+    private static void Compare(NativeProcessor host, TestMachine machine, byte[] code, in Instruction instruction, int seed, StringBuilder differences)
+    {
+        X87Generator generator = new(seed);
+        for (int n = 0; n < Cases; n++)
+        {
+            Prepare(host.Slot(n), generator, code, instruction);
+        }
+
+        host.Run(Cases);
+        int count = 0;
+        string first = "";
+        for (int n = 0; n < Cases; n++)
+        {
+            CaseSlot* slot = host.Slot(n);
+            Outcome outcome = RunHere(machine, slot, code);
+            string? difference = Difference(machine, slot, outcome, instruction);
+            if (difference != null)
+            {
+                count++;
+                first = first.Length == 0 ? $"{difference}\n    {Describe(slot)}" : first;
+            }
+        }
+
+        if (count != 0)
+        {
+            differences.AppendLine($"{instruction} ({Convert.ToHexString(code)}), seed {seed}: {count} of {Cases} cases; {first}");
+        }
+    }
+
+    private static void Prepare(CaseSlot* slot, X87Generator generator, byte[] code, in Instruction instruction)
+    {
+        *slot = default;
+        ref ProcessorImage input = ref slot->Input;
+        input.Rip = CaseLayout.Code + 0x100;
+        input.Rflags = 0x202 | (generator.Bits() & 0x8D5);
+        input.Cs = CaseLayout.Code64Selector;
+        input.Ss = CaseLayout.DataSelector;
+        input.Gpr[1] = CaseLayout.Data;
+        input.CodeLength = (ulong)code.Length;
+        code.CopyTo(new Span<byte>(Pointer(ref input.Code[0]), code.Length));
+
+        Span<byte> fx = new(Pointer(ref input.Fx[0]), ProcessorImage.FxSize);
+        ushort control = generator.Control();
+        int status = (generator.Below(8) << 11) | (int)(generator.Bits() & 0x4700);
+        status |= generator.Below(3) == 0 ? generator.Below(64) & (generator.Below(8) == 0 ? 0x3F : control) : 0;
+        status |= (status & ~control & 0x3F) != 0 ? 0x8080 : 0;
+        BinaryPrimitives.WriteUInt16LittleEndian(fx, control);
+        BinaryPrimitives.WriteUInt16LittleEndian(fx[2..], (ushort)status);
+        fx[4] = generator.Below(3) == 0 ? (byte)generator.Bits() : generator.Below(2) == 0 ? (byte)0xFF : (byte)~(1 << (((status >> 11) + 7) & 7));
+        BinaryPrimitives.WriteUInt32LittleEndian(fx[24..], 0x1F80);
+        for (int n = 0; n < 8; n++)
+        {
+            (ulong significand, ushort signExponent) = generator.Extended();
+            BinaryPrimitives.WriteUInt64LittleEndian(fx[(32 + (n * 16))..], significand);
+            BinaryPrimitives.WriteUInt16LittleEndian(fx[(40 + (n * 16))..], signExponent);
+        }
+
+        FillMemory(new Span<byte>(Pointer(ref slot->Memory[0]), OperandSize), generator, instruction.Mnemonic);
+    }
+
+    private static void FillMemory(Span<byte> memory, X87Generator generator, Mnemonic mnemonic)
+    {
+        for (int n = 0; n < memory.Length; n += 8)
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(memory[n..], generator.Bits());
+        }
+
+        BinaryPrimitives.WriteUInt64LittleEndian(memory, generator.Memory());
+        if (mnemonic == Mnemonic.Fbld)
+        {
+            (ulong low, ushort high) = generator.Decimal();
+            BinaryPrimitives.WriteUInt64LittleEndian(memory, low);
+            BinaryPrimitives.WriteUInt16LittleEndian(memory[8..], high);
+        }
+    }
+
+    private static byte* Pointer(ref byte place) => (byte*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref place);
+
+    private static Outcome RunHere(TestMachine machine, CaseSlot* slot, byte[] code)
+    {
+        CpuState* s = machine.State;
+        ref ProcessorImage input = ref slot->Input;
+        LegacyRegion.LoadX87(s, new Span<byte>(Pointer(ref input.Fx[0]), ProcessorImage.FxSize), wide: true);
+        s->Gpr.Rax = input.Gpr[0];
+        s->Gpr.Rcx = TestMachine.DataAddress;
+        ArithmeticFlags.WriteRflags(s, input.Rflags);
+        new Span<byte>(Pointer(ref slot->Memory[0]), OperandSize).CopyTo(machine.Memory.Bytes[(int)TestMachine.DataAddress..]);
+        machine.Load(code);
+        return machine.Step();
+    }
+
+    private static string? Difference(TestMachine machine, CaseSlot* slot, Outcome outcome, in Instruction instruction)
+    {
+        CpuState* s = machine.State;
+        ref ProcessorImage expected = ref slot->Native;
+        ulong vector = outcome == Outcome.Fault ? (ulong)s->FaultVector : (ulong)ExceptionVector.Breakpoint;
+        if (vector != expected.Vector)
+        {
+            return $"exception {vector}, host {expected.Vector}";
+        }
+
+        if ((ushort)s->Gpr.Rax != (ushort)expected.Gpr[0])
+        {
+            return $"AX {s->Gpr.Rax:X4}, host {expected.Gpr[0]:X4}";
+        }
+
+        ulong flags = ArithmeticFlags.Read(s);
+        if (flags != (expected.Rflags & ArithmeticFlags.All))
+        {
+            return $"flags {flags:X}, host {expected.Rflags & ArithmeticFlags.All:X}";
+        }
+
+        byte[] here = new byte[LegacyRegion.Size];
+        LegacyRegion.StoreX87(s, here, wide: true);
+        Span<byte> there = new(Pointer(ref expected.Fx[0]), ProcessorImage.FxSize);
+        if (HostProcessor.IsAmd && C1Differs.Contains(instruction.Mnemonic))
+        {
+            here[3] &= 0xFD;
+            there[3] &= 0xFD;
+        }
+
+        if (!here.AsSpan(0, 6).SequenceEqual(there[..6]))
+        {
+            return $"control, status, tags {Words(here)}, host {Words(there)}";
+        }
+
+        for (int n = 0; n < 8; n++)
+        {
+            int offset = 32 + (n * 16);
+            if (!here.AsSpan(offset, 10).SequenceEqual(there.Slice(offset, 10)))
+            {
+                return $"ST{n} {Real(here.AsSpan(offset))}, host {Real(there[offset..])} (status {Words(here)}, host {Words(there)})";
+            }
+        }
+
+        Span<byte> memory = machine.Memory.Bytes.Slice((int)TestMachine.DataAddress, OperandSize);
+        Span<byte> hostMemory = new(Pointer(ref slot->NativeMemory[0]), OperandSize);
+        if (instruction.Mnemonic is Mnemonic.Fnstenv or Mnemonic.Fnsave)
+        {
+            // The pointers to the last instruction differ between vendors.
+            memory[12..28].Clear();
+            hostMemory[12..28].Clear();
+        }
+
+        return memory.SequenceEqual(hostMemory) ? null : $"memory {Convert.ToHexString(memory)}, host {Convert.ToHexString(hostMemory)}";
+    }
+
+    private static string Words(ReadOnlySpan<byte> fx) =>
+        $"{BinaryPrimitives.ReadUInt16LittleEndian(fx):X4} {BinaryPrimitives.ReadUInt16LittleEndian(fx[2..]):X4} {fx[4]:X2}";
+
+    private static string Real(ReadOnlySpan<byte> value) =>
+        $"{BinaryPrimitives.ReadUInt16LittleEndian(value[8..]):X4}:{BinaryPrimitives.ReadUInt64LittleEndian(value):X16}";
+
+    private static string Describe(CaseSlot* slot)
+    {
+        ReadOnlySpan<byte> fx = new(Pointer(ref slot->Input.Fx[0]), ProcessorImage.FxSize);
+        StringBuilder text = new($"from {Words(fx)}, memory {Convert.ToHexString(new ReadOnlySpan<byte>(Pointer(ref slot->Memory[0]), 10))},");
+        for (int n = 0; n < 8; n++)
+        {
+            text.Append($" {Real(fx[(32 + (n * 16))..])}");
+        }
+
+        return text.ToString();
+    }
+}
