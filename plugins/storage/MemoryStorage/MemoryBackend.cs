@@ -34,9 +34,9 @@ public sealed class MemoryBackend : IBlockBackend, IDiscardableBlock
     public ValueTask<BlockStatus> ReadAsync(ulong sector, IReadOnlyList<Memory<byte>> buffers, CancellationToken cancellation)
     {
         long total = 0;
-        foreach (var buffer in buffers)
+        for (int i = 0; i < buffers.Count; i++)
         {
-            total += buffer.Length;
+            total += buffers[i].Length;
         }
 
         if (!Contains(sector, (ulong)total))
@@ -45,9 +45,9 @@ public sealed class MemoryBackend : IBlockBackend, IDiscardableBlock
         }
 
         ulong position = sector * SectorSize;
-        foreach (var buffer in buffers)
+        for (int i = 0; i < buffers.Count; i++)
         {
-            var rest = buffer.Span;
+            var rest = buffers[i].Span;
             while (!rest.IsEmpty)
             {
                 var (chunk, offset, length) = Locate(position, (ulong)rest.Length);
@@ -77,9 +77,9 @@ public sealed class MemoryBackend : IBlockBackend, IDiscardableBlock
         }
 
         long total = 0;
-        foreach (var buffer in buffers)
+        for (int i = 0; i < buffers.Count; i++)
         {
-            total += buffer.Length;
+            total += buffers[i].Length;
         }
 
         if (!Contains(sector, (ulong)total))
@@ -88,9 +88,9 @@ public sealed class MemoryBackend : IBlockBackend, IDiscardableBlock
         }
 
         ulong position = sector * SectorSize;
-        foreach (var buffer in buffers)
+        for (int i = 0; i < buffers.Count; i++)
         {
-            var rest = buffer.Span;
+            var rest = buffers[i].Span;
             while (!rest.IsEmpty)
             {
                 var (chunk, offset, length) = Locate(position, (ulong)rest.Length);

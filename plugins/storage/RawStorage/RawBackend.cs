@@ -13,6 +13,7 @@ public sealed class RawBackend : IBlockBackend, IDiscardableBlock
     private const int MostBuffers = 1024;
 
     private readonly SafeFileHandle _file;
+    private readonly PageCacheRead _pageCache = new();
     private readonly CacheMode _cache;
 
     /// <summary>Opens and locks the image.</summary>
@@ -46,44 +47,34 @@ public sealed class RawBackend : IBlockBackend, IDiscardableBlock
 
     public BlockGeometry Geometry { get; }
 
-    public async ValueTask<BlockStatus> ReadAsync(ulong sector, IReadOnlyList<Memory<byte>> buffers, CancellationToken cancellation)
+    public ValueTask<BlockStatus> ReadAsync(ulong sector, IReadOnlyList<Memory<byte>> buffers, CancellationToken cancellation)
     {
-        long length = buffers.Sum(buffer => (long)buffer.Length);
+        long length = 0;
+        for (int i = 0; i < buffers.Count; i++)
+        {
+            length += buffers[i].Length;
+        }
+
         if (Check(sector, length, writing: false) is not BlockStatus.Ok and var refused)
         {
-            return refused;
+            return new(refused);
         }
 
-        try
+        if (cancellation.IsCancellationRequested)
         {
-            long position = (long)sector * SectorSize;
-            var rest = new Remaining<Memory<byte>>(buffers, static (buffer, start) => buffer[start..], static buffer => buffer.Length);
-            while (rest.Next(MostBuffers) is { Count: > 0 } part)
-            {
-                long read = await RandomAccess.ReadAsync(_file, part, position, cancellation).ConfigureAwait(false);
-                if (read == 0)
-                {
-                    // Someone cut the file short behind our back.
-                    return BlockStatus.MediumError;
-                }
-
-                position += read;
-                rest.Advance(read);
-            }
-
-            return BlockStatus.Ok;
+            return new(BlockStatus.Cancelled);
         }
-        catch (Exception failed) when (StatusOf(failed) is { } status)
-        {
-            return status;
-        }
+
+        long position = (long)sector * SectorSize;
+        return _pageCache.TryRead(_file, position, buffers, length)
+            ? new(BlockStatus.Ok)
+            : ReadFileAsync(position, buffers, cancellation);
     }
 
     public async ValueTask<BlockStatus> WriteAsync(
         ulong sector, IReadOnlyList<ReadOnlyMemory<byte>> buffers, bool durable, CancellationToken cancellation)
     {
-        long length = buffers.Sum(buffer => (long)buffer.Length);
-        if (Check(sector, length, writing: true) is not BlockStatus.Ok and var refused)
+        if (Check(sector, LengthOf(buffers), writing: true) is not BlockStatus.Ok and var refused)
         {
             return refused;
         }
@@ -96,7 +87,7 @@ public sealed class RawBackend : IBlockBackend, IDiscardableBlock
             {
                 // Writes all of it or throws.
                 await RandomAccess.WriteAsync(_file, part, position, cancellation).ConfigureAwait(false);
-                long written = part.Sum(buffer => (long)buffer.Length);
+                long written = LengthOf(part);
                 position += written;
                 rest.Advance(written);
             }
@@ -162,6 +153,43 @@ public sealed class RawBackend : IBlockBackend, IDiscardableBlock
     {
         _file.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    private async ValueTask<BlockStatus> ReadFileAsync(long position, IReadOnlyList<Memory<byte>> buffers, CancellationToken cancellation)
+    {
+        try
+        {
+            var rest = new Remaining<Memory<byte>>(buffers, static (buffer, start) => buffer[start..], static buffer => buffer.Length);
+            while (rest.Next(MostBuffers) is { Count: > 0 } part)
+            {
+                long read = await RandomAccess.ReadAsync(_file, part, position, cancellation).ConfigureAwait(false);
+                if (read == 0)
+                {
+                    // Someone cut the file short behind our back.
+                    return BlockStatus.MediumError;
+                }
+
+                position += read;
+                rest.Advance(read);
+            }
+
+            return BlockStatus.Ok;
+        }
+        catch (Exception failed) when (StatusOf(failed) is { } status)
+        {
+            return status;
+        }
+    }
+
+    private static long LengthOf(IReadOnlyList<ReadOnlyMemory<byte>> buffers)
+    {
+        long length = 0;
+        for (int i = 0; i < buffers.Count; i++)
+        {
+            length += buffers[i].Length;
+        }
+
+        return length;
     }
 
     private BlockStatus Check(ulong sector, long length, bool writing)

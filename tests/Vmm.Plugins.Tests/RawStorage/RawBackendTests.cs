@@ -207,6 +207,23 @@ public sealed class RawBackendTests : IDisposable
         Assert.Contains("is empty", RefusalOf(readOnly: false));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(32)]
+    [InlineData(33)]
+    public async Task Reads_of_cached_data_have_the_right_content_in_any_number_of_buffers(int count)
+    {
+        await using var disk = Open();
+        byte[] data = Pattern(33 * 512), back = new byte[33 * 512];
+        await disk.WriteAsync(2, [data], durable: false, default);
+        Memory<byte>[] buffers = [.. Enumerable.Range(0, count).Select(i => back.AsMemory(i * 512, 512))];
+
+        Assert.Equal(BlockStatus.Ok, await disk.ReadAsync(2, buffers, default));
+
+        Assert.Equal(data[..(count * 512)], back[..(count * 512)]);
+    }
+
     [Fact]
     public async Task Requests_that_overlap_in_time_do_not_disturb_each_other()
     {
