@@ -27,6 +27,21 @@ internal static unsafe class Operands
         }
     }
 
+    /// <summary>
+    /// Host address of the memory operand for a read, or null when the general way must be taken. A handler that calls
+    /// nothing else but its general form, last, needs no stack frame.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static byte* FastRead<T>(CpuState* s, Instruction* i) where T : unmanaged =>
+        (i->Flags & InstructionFlags.SegmentChecked) == 0 ? LinearMemory.ReadPointer<T>(s, LinearMemory.FlatAddress(s, i)) : null;
+
+    /// <summary>As <see cref="FastRead{T}"/> for a write, or a read and a write; null also when the access is locked.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static byte* FastWrite<T>(CpuState* s, Instruction* i) where T : unmanaged =>
+        (i->Flags & (InstructionFlags.SegmentChecked | InstructionFlags.Lock)) == 0
+            ? LinearMemory.WritePointer<T>(s, LinearMemory.FlatAddress(s, i))
+            : null;
+
     /// <summary>Linear address of the memory operand for a read of <paramref name="size"/> bytes; false: a fault was raised.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool ReadAddress(CpuState* s, Instruction* i, int size, out ulong linear)
@@ -37,7 +52,9 @@ internal static unsafe class Operands
             return true;
         }
 
-        return SegmentedAddress.ForRead(s, i, size, out linear);
+        bool done = SegmentedRead(s, i, size);
+        linear = s->SlowResult[0];
+        return done;
     }
 
     /// <summary>Linear address of the memory operand for a write of <paramref name="size"/> bytes; false: a fault was raised.</summary>
@@ -50,7 +67,25 @@ internal static unsafe class Operands
             return true;
         }
 
-        return SegmentedAddress.ForWrite(s, i, size, out linear);
+        bool done = SegmentedWrite(s, i, size);
+        linear = s->SlowResult[0];
+        return done;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool SegmentedRead(CpuState* s, Instruction* i, int size)
+    {
+        bool done = SegmentedAddress.ForRead(s, i, size, out ulong linear);
+        s->SlowResult[0] = linear;
+        return done;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool SegmentedWrite(CpuState* s, Instruction* i, int size)
+    {
+        bool done = SegmentedAddress.ForWrite(s, i, size, out ulong linear);
+        s->SlowResult[0] = linear;
+        return done;
     }
 
     /// <summary>Loads the memory operand; false: return <see cref="SlowAccess.Failure"/>.</summary>

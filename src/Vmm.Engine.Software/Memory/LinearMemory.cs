@@ -23,7 +23,9 @@ internal static unsafe class LinearMemory
             return true;
         }
 
-        return SlowAccess.Load(s, linear, out value);
+        bool done = SlowAccess.LoadResult<T>(s, linear);
+        value = Unsafe.ReadUnaligned<T>(s->SlowResult);
+        return done;
     }
 
     /// <summary>As <see cref="Load{T}"/> for implicit accesses to the stack: a non-canonical address is #SS.</summary>
@@ -37,7 +39,9 @@ internal static unsafe class LinearMemory
             return true;
         }
 
-        return SlowAccess.LoadStack(s, linear, out value);
+        bool done = SlowAccess.LoadStackResult<T>(s, linear);
+        value = Unsafe.ReadUnaligned<T>(s->SlowResult);
+        return done;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -51,6 +55,16 @@ internal static unsafe class LinearMemory
         }
 
         return SlowAccess.Store(s, linear, value);
+    }
+
+    /// <summary>Host address for a read, or null when the slow path must be taken.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static byte* ReadPointer<T>(CpuState* s, ulong linear) where T : unmanaged
+    {
+        TlbEntry* entry = s->ReadTlb + ((linear >> Tlb.PageShift) & (Tlb.EntryCount - 1));
+        return entry->Tag == ((linear + (ulong)(sizeof(T) - 1)) & Tlb.PageMask)
+            ? (byte*)linear + entry->Addend
+            : null;
     }
 
     /// <summary>

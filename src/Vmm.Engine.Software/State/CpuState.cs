@@ -125,6 +125,9 @@ internal unsafe struct CpuState
     /// <summary>The instruction being run; null between instructions (event delivery). The slow paths take RIP and the operand's segment from it.</summary>
     public Decode.Instruction* CurrentInstruction;
 
+    /// <summary>Where slow paths leave results for their inlined callers: an <c>out</c> parameter would force those to keep the value in memory.</summary>
+    public fixed ulong SlowResult[8];
+
     /// <summary>GCHandle of the <see cref="LogicalProcessor"/>.</summary>
     public nint Owner;
 

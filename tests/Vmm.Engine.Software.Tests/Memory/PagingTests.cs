@@ -170,7 +170,7 @@ public sealed unsafe class PagingTests : IDisposable
     {
         _machine.LoadFaults(0x8000_0000_0000, ExceptionVector.GeneralProtection, 0);
         _machine.StoreFaults(0x7FFF_FFFF_FFFE, ExceptionVector.GeneralProtection, 0);
-        Assert.False(Vmm.Engine.Software.Memory.SlowAccess.LoadStack(_machine.State, 0x8000_0000_0000, out ulong _));
+        Assert.False(Vmm.Engine.Software.Memory.LinearMemory.LoadStack(_machine.State, 0x8000_0000_0000, out ulong _));
         Assert.Equal(ExceptionVector.StackSegmentFault, _machine.State->FaultVector);
     }
 

@@ -206,6 +206,22 @@ internal static unsafe class BinaryArithmetic
         where TOperation : struct, IModification
         where T : unmanaged
     {
+        byte* host = Operands.FastRead<T>(s, i);
+        if (host == null)
+        {
+            return SlowRegisterMemory<TOperation, T>(s, i);
+        }
+
+        ulong a = Width.ReadRegister<T>(s, i->Destination);
+        Width.WriteRegister<T>(s, i->Destination, TOperation.Apply(s, Width.Bits<T>(), a, Width.Read<T>(host)));
+        return Outcome.Next;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowRegisterMemory<TOperation, T>(CpuState* s, Instruction* i)
+        where TOperation : struct, IModification
+        where T : unmanaged
+    {
         if (!Width.LoadOperand<T>(s, i, out ulong b))
         {
             return SlowAccess.Failure(s);
@@ -218,10 +234,40 @@ internal static unsafe class BinaryArithmetic
 
     private static Outcome MemoryRegister<TOperation, T>(CpuState* s, Instruction* i)
         where TOperation : struct, IModification
+        where T : unmanaged
+    {
+        byte* host = Operands.FastWrite<T>(s, i);
+        if (host == null)
+        {
+            return SlowMemoryRegister<TOperation, T>(s, i);
+        }
+
+        Width.Write<T>(host, TOperation.Apply(s, Width.Bits<T>(), Width.Read<T>(host), Width.ReadRegister<T>(s, i->Source)));
+        return Outcome.Next;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowMemoryRegister<TOperation, T>(CpuState* s, Instruction* i)
+        where TOperation : struct, IModification
         where T : unmanaged =>
         ReadModifyWrite.Memory<TOperation, T>(s, i, Width.ReadRegister<T>(s, i->Source));
 
     private static Outcome MemoryImmediate<TOperation, T>(CpuState* s, Instruction* i)
+        where TOperation : struct, IModification
+        where T : unmanaged
+    {
+        byte* host = Operands.FastWrite<T>(s, i);
+        if (host == null)
+        {
+            return SlowMemoryImmediate<TOperation, T>(s, i);
+        }
+
+        Width.Write<T>(host, TOperation.Apply(s, Width.Bits<T>(), Width.Read<T>(host), i->Immediate));
+        return Outcome.Next;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowMemoryImmediate<TOperation, T>(CpuState* s, Instruction* i)
         where TOperation : struct, IModification
         where T : unmanaged =>
         ReadModifyWrite.Memory<TOperation, T>(s, i, i->Immediate);
@@ -246,6 +292,21 @@ internal static unsafe class BinaryArithmetic
         where TOperation : struct, IModification
         where T : unmanaged
     {
+        byte* host = Operands.FastRead<T>(s, i);
+        if (host == null)
+        {
+            return SlowCompareMemoryRegister<TOperation, T>(s, i);
+        }
+
+        TOperation.Apply(s, Width.Bits<T>(), Width.Read<T>(host), Width.ReadRegister<T>(s, i->Source));
+        return Outcome.Next;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowCompareMemoryRegister<TOperation, T>(CpuState* s, Instruction* i)
+        where TOperation : struct, IModification
+        where T : unmanaged
+    {
         if (!Width.LoadOperand<T>(s, i, out ulong a))
         {
             return SlowAccess.Failure(s);
@@ -259,6 +320,21 @@ internal static unsafe class BinaryArithmetic
         where TOperation : struct, IModification
         where T : unmanaged
     {
+        byte* host = Operands.FastRead<T>(s, i);
+        if (host == null)
+        {
+            return SlowCompareRegisterMemory<TOperation, T>(s, i);
+        }
+
+        TOperation.Apply(s, Width.Bits<T>(), Width.ReadRegister<T>(s, i->Destination), Width.Read<T>(host));
+        return Outcome.Next;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowCompareRegisterMemory<TOperation, T>(CpuState* s, Instruction* i)
+        where TOperation : struct, IModification
+        where T : unmanaged
+    {
         if (!Width.LoadOperand<T>(s, i, out ulong b))
         {
             return SlowAccess.Failure(s);
@@ -269,6 +345,21 @@ internal static unsafe class BinaryArithmetic
     }
 
     private static Outcome CompareMemoryImmediate<TOperation, T>(CpuState* s, Instruction* i)
+        where TOperation : struct, IModification
+        where T : unmanaged
+    {
+        byte* host = Operands.FastRead<T>(s, i);
+        if (host == null)
+        {
+            return SlowCompareMemoryImmediate<TOperation, T>(s, i);
+        }
+
+        TOperation.Apply(s, Width.Bits<T>(), Width.Read<T>(host), i->Immediate);
+        return Outcome.Next;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowCompareMemoryImmediate<TOperation, T>(CpuState* s, Instruction* i)
         where TOperation : struct, IModification
         where T : unmanaged
     {

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
@@ -97,6 +98,19 @@ internal static unsafe class DataMovement
 
     private static Outcome Load<T>(CpuState* s, Instruction* i) where T : unmanaged
     {
+        byte* host = Operands.FastRead<T>(s, i);
+        if (host == null)
+        {
+            return SlowLoad<T>(s, i);
+        }
+
+        Width.WriteRegister<T>(s, i->Destination, Width.Read<T>(host));
+        return Outcome.Next;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowLoad<T>(CpuState* s, Instruction* i) where T : unmanaged
+    {
         if (!Width.LoadOperand<T>(s, i, out ulong value))
         {
             return SlowAccess.Failure(s);
@@ -106,7 +120,20 @@ internal static unsafe class DataMovement
         return Outcome.Next;
     }
 
-    private static Outcome Store<T>(CpuState* s, Instruction* i) where T : unmanaged =>
+    private static Outcome Store<T>(CpuState* s, Instruction* i) where T : unmanaged
+    {
+        byte* host = Operands.FastWrite<T>(s, i);
+        if (host == null)
+        {
+            return SlowStore<T>(s, i);
+        }
+
+        Width.Write<T>(host, Width.ReadRegister<T>(s, i->Source));
+        return Outcome.Next;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowStore<T>(CpuState* s, Instruction* i) where T : unmanaged =>
         Width.StoreOperand<T>(s, i, Width.ReadRegister<T>(s, i->Source)) ? Outcome.Next : SlowAccess.Failure(s);
 
     private static Outcome LoadImmediate<T>(CpuState* s, Instruction* i) where T : unmanaged
@@ -115,7 +142,20 @@ internal static unsafe class DataMovement
         return Outcome.Next;
     }
 
-    private static Outcome StoreImmediate<T>(CpuState* s, Instruction* i) where T : unmanaged =>
+    private static Outcome StoreImmediate<T>(CpuState* s, Instruction* i) where T : unmanaged
+    {
+        byte* host = Operands.FastWrite<T>(s, i);
+        if (host == null)
+        {
+            return SlowStoreImmediate<T>(s, i);
+        }
+
+        Width.Write<T>(host, i->Immediate);
+        return Outcome.Next;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowStoreImmediate<T>(CpuState* s, Instruction* i) where T : unmanaged =>
         Width.StoreOperand<T>(s, i, i->Immediate) ? Outcome.Next : SlowAccess.Failure(s);
 
     private static Outcome ZeroExtendRegister<TFrom, TTo>(CpuState* s, Instruction* i)
@@ -127,6 +167,21 @@ internal static unsafe class DataMovement
     }
 
     private static Outcome ZeroExtendMemory<TFrom, TTo>(CpuState* s, Instruction* i)
+        where TFrom : unmanaged
+        where TTo : unmanaged
+    {
+        byte* host = Operands.FastRead<TFrom>(s, i);
+        if (host == null)
+        {
+            return SlowZeroExtendMemory<TFrom, TTo>(s, i);
+        }
+
+        Width.WriteRegister<TTo>(s, i->Destination, Width.Read<TFrom>(host));
+        return Outcome.Next;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowZeroExtendMemory<TFrom, TTo>(CpuState* s, Instruction* i)
         where TFrom : unmanaged
         where TTo : unmanaged
     {
@@ -148,6 +203,21 @@ internal static unsafe class DataMovement
     }
 
     private static Outcome SignExtendMemory<TFrom, TTo>(CpuState* s, Instruction* i)
+        where TFrom : unmanaged
+        where TTo : unmanaged
+    {
+        byte* host = Operands.FastRead<TFrom>(s, i);
+        if (host == null)
+        {
+            return SlowSignExtendMemory<TFrom, TTo>(s, i);
+        }
+
+        Width.WriteRegister<TTo>(s, i->Destination, Width.SignExtend<TFrom>(Width.Read<TFrom>(host)));
+        return Outcome.Next;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowSignExtendMemory<TFrom, TTo>(CpuState* s, Instruction* i)
         where TFrom : unmanaged
         where TTo : unmanaged
     {

@@ -103,7 +103,23 @@ internal static unsafe class NearBranch
     private static Outcome JumpMemory<T>(CpuState* s, Instruction* i) where T : unmanaged =>
         Width.LoadOperand<T>(s, i, out ulong target) ? To(s, i, target) : SlowAccess.Failure(s);
 
-    private static Outcome CallRelative<T>(CpuState* s, Instruction* i) where T : unmanaged => Call<T>(s, i, i->Immediate);
+    private static Outcome CallRelative<T>(CpuState* s, Instruction* i) where T : unmanaged
+    {
+        ulong pointer = s->Gpr.Rsp - 8;
+        byte* host = sizeof(T) == 8 && Memory.Mmu.IsCanonical(i->Immediate) ? LinearMemory.WritePointer<ulong>(s, pointer) : null;
+        if (host == null)
+        {
+            return SlowCallRelative<T>(s, i);
+        }
+
+        Width.Write<ulong>(host, i->Rip + i->Length);
+        s->Gpr.Rsp = pointer;
+        s->Rip = i->Immediate;
+        return Outcome.Branch;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowCallRelative<T>(CpuState* s, Instruction* i) where T : unmanaged => Call<T>(s, i, i->Immediate);
 
     private static Outcome CallRegister<T>(CpuState* s, Instruction* i) where T : unmanaged =>
         Call<T>(s, i, Width.ReadRegister<T>(s, i->Destination));
@@ -130,6 +146,25 @@ internal static unsafe class NearBranch
 
     /// <summary>RET, with the bytes to release in the immediate (0 without one).</summary>
     private static Outcome Return<T>(CpuState* s, Instruction* i) where T : unmanaged
+    {
+        ulong pointer = s->Gpr.Rsp;
+        byte* host = sizeof(T) == 8 ? LinearMemory.ReadPointer<ulong>(s, pointer) : null;
+        if (host != null)
+        {
+            ulong target = Width.Read<ulong>(host);
+            if (Memory.Mmu.IsCanonical(target))
+            {
+                s->Gpr.Rsp = pointer + 8 + (ushort)i->Immediate;
+                s->Rip = target;
+                return Outcome.Branch;
+            }
+        }
+
+        return SlowReturn<T>(s, i);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowReturn<T>(CpuState* s, Instruction* i) where T : unmanaged
     {
         if (!Stack.Peek<T>(s, i, 0, out ulong target))
         {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
@@ -44,7 +45,22 @@ internal static unsafe class StackInstructions
         table.Set(Code.Leaveq, &Leave<ulong>, null);
     }
 
-    private static Outcome PushRegister<T>(CpuState* s, Instruction* i) where T : unmanaged =>
+    private static Outcome PushRegister<T>(CpuState* s, Instruction* i) where T : unmanaged
+    {
+        ulong pointer = s->Gpr.Rsp - (ulong)sizeof(T);
+        byte* host = (i->Flags & InstructionFlags.Code64) != 0 ? LinearMemory.WritePointer<T>(s, pointer) : null;
+        if (host == null)
+        {
+            return SlowPushRegister<T>(s, i);
+        }
+
+        Width.Write<T>(host, Width.ReadRegister<T>(s, i->Destination));
+        s->Gpr.Rsp = pointer;
+        return Outcome.Next;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowPushRegister<T>(CpuState* s, Instruction* i) where T : unmanaged =>
         Stack.Push<T>(s, i, Width.ReadRegister<T>(s, i->Destination)) ? Outcome.Next : SlowAccess.Failure(s);
 
     private static Outcome PushMemory<T>(CpuState* s, Instruction* i) where T : unmanaged =>
@@ -54,6 +70,22 @@ internal static unsafe class StackInstructions
         Stack.Push<T>(s, i, i->Immediate) ? Outcome.Next : SlowAccess.Failure(s);
 
     private static Outcome PopRegister<T>(CpuState* s, Instruction* i) where T : unmanaged
+    {
+        ulong pointer = s->Gpr.Rsp;
+        byte* host = (i->Flags & InstructionFlags.Code64) != 0 ? LinearMemory.ReadPointer<T>(s, pointer) : null;
+        if (host == null)
+        {
+            return SlowPopRegister<T>(s, i);
+        }
+
+        // The pointer moves first: POP RSP ends with the popped value.
+        s->Gpr.Rsp = pointer + (ulong)sizeof(T);
+        Width.WriteRegister<T>(s, i->Destination, Width.Read<T>(host));
+        return Outcome.Next;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Outcome SlowPopRegister<T>(CpuState* s, Instruction* i) where T : unmanaged
     {
         if (!Stack.Peek<T>(s, i, 0, out ulong value))
         {
