@@ -9,8 +9,9 @@ public sealed class CpuPoolTests
     {
         using var pool = new CpuPool("p", 1, _log);
         var order = new List<int>();
-        Worker[] workers = [.. Enumerable.Range(0, 3).Select(i => new Worker(i, runs: 3, order))];
-        StartAll(pool, workers);
+        using var allReady = new ManualResetEventSlim();
+        Worker[] workers = [.. Enumerable.Range(0, 3).Select(i => new Worker(i, runs: 3, order) { OnRun = () => allReady.Wait(20_000) })];
+        StartAll(pool, workers, allReady);
         Assert.Equal([0, 1, 2, 0, 1, 2, 0, 1, 2], order);
     }
 
@@ -126,11 +127,12 @@ public sealed class CpuPoolTests
         Assert.Throws<InvalidOperationException>(() => pool.Add(new Worker(0, 1, []), 100));
     }
 
-    private static void StartAll(CpuPool pool, Worker[] workers)
+    private static void StartAll(CpuPool pool, Worker[] workers, ManualResetEventSlim? allReady = null)
     {
         PoolMember[] members = [.. workers.Select(w => pool.Add(w, 100))];
         Array.ForEach(members, pool.Wake);
         Array.ForEach(members, pool.Unpark);
+        allReady?.Set();
         Assert.All(workers, w => Assert.True(w.Finished.Wait(20_000), "A processor did not run."));
     }
 

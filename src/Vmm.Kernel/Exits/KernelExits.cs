@@ -24,6 +24,9 @@ internal static class KernelExits
         // The kick: what it was for is settled after the exit.
         ExitReason.ExternalInterrupt or ExitReason.ExceptionOrNmi or ExitReason.InitSignal or ExitReason.StartupIpi => Resume,
 
+        // Task switches always exit (SDM Vol. 3C 26.2) though the kernel has no opinion: the engine makes the switch.
+        ExitReason.TaskSwitch => Complete,
+
         // There is no cache to write back or to lose.
         ExitReason.Invd or ExitReason.WbinvdOrWbnoinvd => Skip,
 
@@ -125,6 +128,8 @@ internal static class KernelExits
     }
 
     private static VmExitAction Resume(VirtualProcessor processor, ref VmExit exit) => VmExitAction.Resume;
+
+    private static VmExitAction Complete(VirtualProcessor processor, ref VmExit exit) => VmExitAction.Complete;
 
     private static VmExitAction Skip(VirtualProcessor processor, ref VmExit exit) => VmExitAction.NextInstruction;
 

@@ -72,6 +72,7 @@ internal sealed class EventLoop : IDisposable
 
     private void Work()
     {
+        PreciseEvent.MakeThreadPrecise();
         while (!_stopped)
         {
             lock (_working)

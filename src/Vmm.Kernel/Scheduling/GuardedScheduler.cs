@@ -16,39 +16,32 @@ internal sealed class GuardedScheduler(string pool, IHostLog log, IVcpuScheduler
 
     public string Name { get; private set; } = name;
 
-    public void Add(PoolMember member, IReadOnlyList<PoolMember> all)
-    {
-        Call(all, s =>
-        {
-            s.Add(member.Processor.Id, member.Weight);
-            return true;
-        });
-    }
+    public void Add(PoolMember member, IReadOnlyList<PoolMember> all) => Call(ScheduleCall.Add, member, all);
 
-    public void Remove(PoolMember member, IReadOnlyList<PoolMember> all)
-    {
-        Call(all, s =>
-        {
-            s.Remove(member.Processor.Id);
-            return true;
-        });
-    }
+    public void Remove(PoolMember member, IReadOnlyList<PoolMember> all) => Call(ScheduleCall.Remove, member, all);
 
     public void Wake(PoolMember member, IReadOnlyList<PoolMember> all)
     {
         member.Ready = true;
-        Call(all, s =>
-        {
-            s.Wake(member.Processor.Id);
-            return true;
-        });
+        Call(ScheduleCall.Wake, member, all);
     }
 
     public bool PickNext(int thread, IReadOnlyList<PoolMember> all, [NotNullWhen(true)] out PoolMember? member, out long quantum)
     {
-        SchedulingDecision decision = default;
         IVcpuScheduler asked = _scheduler;
-        bool picked = Call(all, s => s.PickNext(thread, out decision));
+        long start = Stopwatch.GetTimestamp();
+        SchedulingDecision decision = default;
+        bool picked = false;
+        try
+        {
+            picked = asked.PickNext(thread, out decision);
+            CheckTime(start, all);
+        }
+        catch (Exception e) when (asked is not MinimalRoundRobin)
+        {
+            Fall(all, e);
+        }
+
         if (asked != _scheduler)
         {
             return PickNext(thread, all, out member, out quantum);
@@ -84,16 +77,11 @@ internal sealed class GuardedScheduler(string pool, IHostLog log, IVcpuScheduler
         member.Ready = picked && stillReady;
         if (picked)
         {
-            Call(all, s =>
+            Call(ScheduleCall.Account, member, all, ranNanoseconds);
+            if (!stillReady)
             {
-                s.Account(member.Processor.Id, ranNanoseconds);
-                if (!stillReady)
-                {
-                    s.Block(member.Processor.Id);
-                }
-
-                return true;
-            });
+                Call(ScheduleCall.Block, member, all);
+            }
         }
     }
 
@@ -103,41 +91,86 @@ internal sealed class GuardedScheduler(string pool, IHostLog log, IVcpuScheduler
         Name = name;
         foreach (PoolMember member in all)
         {
+            Add(member, all);
+            if (_scheduler != scheduler)
+            {
+                return; // it failed already, and its successor knows everybody
+            }
+        }
+
+        // Who runs now was never picked by the new scheduler: it learns of them when they come back.
+        foreach (PoolMember member in all)
+        {
             bool waiting = member.Ready && !member.Picked;
             member.Picked = false;
             member.Ready = false;
-            Add(member, all);
-            if (waiting && _scheduler == scheduler)
+            if (waiting)
             {
                 Wake(member, all);
+                if (_scheduler != scheduler)
+                {
+                    return;
+                }
             }
         }
     }
 
-    private T? Call<T>(IReadOnlyList<PoolMember> all, Func<IVcpuScheduler, T> call)
+    private void Call(ScheduleCall call, PoolMember member, IReadOnlyList<PoolMember> all, long ranNanoseconds = 0)
     {
         IVcpuScheduler scheduler = _scheduler;
+        VcpuId id = member.Processor.Id;
         long start = Stopwatch.GetTimestamp();
         try
         {
-            T result = call(scheduler);
-            if (scheduler is not MinimalRoundRobin && scheduler == _scheduler && Stopwatch.GetElapsedTime(start) > Limit)
+            switch (call)
             {
-                Fall(all, $"a call took longer than {Limit.TotalMilliseconds} ms");
+                case ScheduleCall.Add:
+                    scheduler.Add(id, member.Weight);
+                    break;
+                case ScheduleCall.Remove:
+                    scheduler.Remove(id);
+                    break;
+                case ScheduleCall.Wake:
+                    scheduler.Wake(id);
+                    break;
+                case ScheduleCall.Block:
+                    scheduler.Block(id);
+                    break;
+                case ScheduleCall.Account:
+                    scheduler.Account(id, ranNanoseconds);
+                    break;
             }
 
-            return result;
+            CheckTime(start, all);
         }
         catch (Exception e) when (scheduler is not MinimalRoundRobin)
         {
-            Fall(all, $"it threw {e.GetType().Name}: {e.Message}");
-            return default;
+            Fall(all, e);
         }
     }
+
+    private void CheckTime(long start, IReadOnlyList<PoolMember> all)
+    {
+        if (_scheduler is not MinimalRoundRobin && Stopwatch.GetElapsedTime(start) > Limit)
+        {
+            Fall(all, $"a call took longer than {Limit.TotalMilliseconds} ms");
+        }
+    }
+
+    private void Fall(IReadOnlyList<PoolMember> all, Exception exception) => Fall(all, $"it threw {exception.GetType().Name}: {exception.Message}");
 
     private void Fall(IReadOnlyList<PoolMember> all, string why)
     {
         log.Write(DeviceLogLevel.Error, pool, $"Scheduler '{Name}' is replaced by the minimal round robin: {why}.");
         Replace("minimal round robin", new MinimalRoundRobin(), all);
+    }
+
+    private enum ScheduleCall
+    {
+        Add,
+        Remove,
+        Wake,
+        Block,
+        Account,
     }
 }

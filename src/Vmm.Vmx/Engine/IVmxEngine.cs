@@ -129,7 +129,7 @@ public enum VmExitAction
 
     /// <summary>
     /// The access that <see cref="VmExit.Data"/> describes (I/O instruction, EPT violation on device memory) is done, with
-    /// a read's value in place: the engine finishes the instruction.
+    /// a read's value in place: the engine finishes the instruction. For a task switch: the engine makes it.
     /// </summary>
     Complete,
 
