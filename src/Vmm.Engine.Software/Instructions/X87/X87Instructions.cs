@@ -16,5 +16,8 @@ internal static class X87Instructions
         X87Comparisons.Register(table);
         X87Scaling.Register(table);
         X87Remainder.Register(table);
+        Trigonometry.Register(table);
+        ArcTangent.Register(table);
+        Logarithms.Register(table);
     }
 }

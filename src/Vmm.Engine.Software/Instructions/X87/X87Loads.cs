@@ -128,59 +128,42 @@ internal static unsafe class X87Loads
 
     private interface IConstant
     {
-        /// <summary>128 bits of the significand; zero for zero.</summary>
-        static abstract UInt128 Significand { get; }
-
-        static abstract int Exponent { get; }
-    }
-
-    private readonly struct Zero : IConstant
-    {
-        public static UInt128 Significand => UInt128.Zero;
-
-        public static int Exponent => 0;
+        static abstract WideFloat Value { get; }
     }
 
     private readonly struct One : IConstant
     {
-        public static UInt128 Significand => UInt128.One << 127;
-
-        public static int Exponent => 0;
+        public static WideFloat Value => WideFloat.One;
     }
 
     private readonly struct Pi : IConstant
     {
-        public static UInt128 Significand => new(0xC90F_DAA2_2168_C234, 0xC4C6_628B_80DC_1CD1);
-
-        public static int Exponent => 1;
+        public static WideFloat Value => WideFloat.Pi;
     }
 
     private readonly struct Log2E : IConstant
     {
-        public static UInt128 Significand => new(0xB8AA_3B29_5C17_F0BB, 0xBE87_FED0_691D_3E88);
-
-        public static int Exponent => 0;
+        public static WideFloat Value => WideFloat.Log2E;
     }
 
     private readonly struct Log2Ten : IConstant
     {
-        public static UInt128 Significand => new(0xD49A_784B_CD1B_8AFE, 0x492B_F6FF_4DAF_DB4C);
-
-        public static int Exponent => 1;
+        public static WideFloat Value => WideFloat.Log2Ten;
     }
 
     private readonly struct Log10Two : IConstant
     {
-        public static UInt128 Significand => new(0x9A20_9A84_FBCF_F798, 0x8F89_59AC_0B7C_9178);
-
-        public static int Exponent => -2;
+        public static WideFloat Value => WideFloat.Log10Two;
     }
 
     private readonly struct LogTwo : IConstant
     {
-        public static UInt128 Significand => new(0xB172_17F7_D1CF_79AB, 0xC9E3_B398_03F2_F6AF);
+        public static WideFloat Value => WideFloat.LogTwo;
+    }
 
-        public static int Exponent => -1;
+    private readonly struct Zero : IConstant
+    {
+        public static WideFloat Value => default;
     }
 
     // Rounded as rounding control says, to 64 bits whatever precision control says; never an exception (SDM Vol. 1 8.3.8).
@@ -197,10 +180,11 @@ internal static unsafe class X87Loads
         }
 
         FloatEnvironment environment = X87Exceptions.Environment(s);
-        UInt128 bits = T.Significand;
-        Unpacked value = bits == UInt128.Zero
+        WideFloat exact = T.Value;
+        Unpacked value = exact.IsZero
             ? new Unpacked(FloatClass.Zero, false, 0, 0)
-            : Rounder.Round(ref environment, FloatFormat.Extended, false, T.Exponent, (ulong)(bits >> 64), (ulong)bits, out _);
+            : Rounder.Round(
+                ref environment, FloatFormat.Extended, false, exact.Exponent, (ulong)(exact.Significand >> 64), (ulong)exact.Significand, out _);
         X87Registers.Push(s, ExtendedReal.Pack(value));
         return Outcome.Next;
     }
