@@ -79,6 +79,12 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
     /// <summary>Brings everything derived from the state up to date after it was set from outside.</summary>
     public void StateLoaded()
     {
+        SegmentCache* segments = &_state->Es;
+        for (int n = 0; n < 6; n++)
+        {
+            _state->SegmentBase[n] = segments[n].Base;
+        }
+
         BlockMode.Update(_state);
         Mmu.LoadAddressSpace(keep: false);
         Mmu.FlushAll();
