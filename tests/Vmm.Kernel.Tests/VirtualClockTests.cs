@@ -112,6 +112,41 @@ public sealed class VirtualClockTests
     }
 
     [Fact]
+    public void Many_timers_armed_again_and_again_expire_in_order_and_once_an_arming()
+    {
+        _clock.Start();
+        var random = new Random(20261123);
+        var expired = new List<(int Timer, long Deadline)>();
+        var deadlines = new long?[50];
+        IVirtualTimer[] timers = [.. Enumerable.Range(0, deadlines.Length).Select(i => _clock.CreateTimer($"t{i}", () => expired.Add((i, deadlines[i]!.Value))))];
+        for (int round = 0; round < 200; round++)
+        {
+            for (int i = 0; i < 100; i++)
+            {
+                int timer = random.Next(timers.Length);
+                bool cancel = random.Next(5) == 0;
+                deadlines[timer] = cancel ? null : _clock.NowNanoseconds + random.Next(1000);
+                if (cancel)
+                {
+                    timers[timer].Cancel();
+                }
+                else
+                {
+                    timers[timer].Arm(deadlines[timer]!.Value);
+                }
+            }
+
+            expired.Clear();
+            Pass(random.Next(800));
+            long now = _clock.NowNanoseconds;
+            Assert.Equal(expired.Select(e => e.Deadline).Order(), expired.Select(e => e.Deadline));
+            Assert.Equal(deadlines.Index().Where(d => d.Item <= now).Select(d => d.Index), expired.Select(e => e.Timer).Order());
+            expired.ForEach(e => deadlines[e.Timer] = null);
+            Assert.Equal(deadlines.Min() ?? long.MaxValue, _clock.NextDeadline);
+        }
+    }
+
+    [Fact]
     public void A_running_vm_runs_its_timers_close_to_their_time()
     {
         using var bench = new TestBench();

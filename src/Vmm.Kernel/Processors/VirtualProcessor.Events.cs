@@ -176,6 +176,11 @@ internal sealed partial class VirtualProcessor
         }
 
         Follow(pending);
+        if (!_nmiPending && !HasInterrupt())
+        {
+            return action;
+        }
+
         switch (action)
         {
             case VmExitAction.Complete:

@@ -1,48 +1,123 @@
 namespace Vmm.Kernel;
 
-/// <summary>Armings by deadline: a heap in which outdated entries stay until they surface.</summary>
+/// <summary>
+/// Armed timers by deadline: a binary heap in which each timer knows its place, so that arming again moves it and a
+/// guest that arms without end takes no more memory.
+/// </summary>
 internal sealed class TimerQueue
 {
     private readonly Lock _lock = new();
-    private readonly PriorityQueue<(VirtualTimer Timer, long Generation), long> _heap = new();
+    private readonly List<VirtualTimer> _heap = [];
     private long _next = long.MaxValue;
 
-    /// <summary>The earliest deadline; <see cref="long.MaxValue"/> for none. May be that of a cancelled timer.</summary>
+    /// <summary>The earliest deadline; <see cref="long.MaxValue"/> for none.</summary>
     public long NextDeadline => Volatile.Read(ref _next);
 
-    /// <summary>Adds an arming.</summary>
-    /// <returns>Whether it became the earliest.</returns>
-    public bool Add(VirtualTimer timer, long deadline, long generation)
+    /// <summary>Adds a timer, or moves it to its new deadline.</summary>
+    /// <returns>Whether the earliest deadline became earlier.</returns>
+    public bool Set(VirtualTimer timer, long deadline, long generation)
     {
         lock (_lock)
         {
-            DropOutdated();
-            bool earlier = deadline < _next;
-            _heap.Enqueue((timer, generation), deadline);
+            long before = _next;
+            timer.Queued = timer.Queued with { Deadline = deadline, Generation = generation };
+            if (timer.Queued.Index < 0)
+            {
+                _heap.Add(timer);
+                Place(timer, _heap.Count - 1);
+            }
+
+            Sift(timer.Queued.Index);
             UpdateNext();
-            return earlier;
+            return _next < before;
         }
     }
 
-    /// <summary>Takes the earliest arming that is due.</summary>
+    /// <summary>Takes a timer out, if it is in.</summary>
+    public void Remove(VirtualTimer timer)
+    {
+        lock (_lock)
+        {
+            if (timer.Queued.Index >= 0)
+            {
+                RemoveAt(timer.Queued.Index);
+                UpdateNext();
+            }
+        }
+    }
+
+    /// <summary>Takes the earliest timer if it is due.</summary>
     public (VirtualTimer Timer, long Generation)? TakeDue(long now)
     {
         lock (_lock)
         {
-            DropOutdated();
-            (VirtualTimer, long)? taken = _heap.TryPeek(out _, out long deadline) && deadline <= now ? _heap.Dequeue() : null;
+            if (_heap.Count == 0 || _heap[0].Queued.Deadline > now)
+            {
+                return null;
+            }
+
+            VirtualTimer timer = _heap[0];
+            RemoveAt(0);
             UpdateNext();
-            return taken;
+            return (timer, timer.Queued.Generation);
         }
     }
 
-    private void DropOutdated()
+    private void RemoveAt(int index)
     {
-        while (_heap.TryPeek(out (VirtualTimer Timer, long Generation) entry, out _) && !entry.Timer.IsCurrent(entry.Generation))
+        VirtualTimer removed = _heap[index], last = _heap[^1];
+        _heap.RemoveAt(_heap.Count - 1);
+        removed.Queued = removed.Queued with { Index = TimerPlace.None };
+        if (removed != last)
         {
-            _heap.Dequeue();
+            Place(last, index);
+            Sift(index);
         }
     }
 
-    private void UpdateNext() => Volatile.Write(ref _next, _heap.TryPeek(out _, out long deadline) ? deadline : long.MaxValue);
+    private void Sift(int index)
+    {
+        VirtualTimer timer = _heap[index];
+        while (index > 0 && timer.Queued.Deadline < _heap[(index - 1) / 2].Queued.Deadline)
+        {
+            Place(_heap[(index - 1) / 2], index);
+            index = (index - 1) / 2;
+        }
+
+        while ((2 * index) + 1 < _heap.Count)
+        {
+            int child = (2 * index) + 1;
+            if (child + 1 < _heap.Count && _heap[child + 1].Queued.Deadline < _heap[child].Queued.Deadline)
+            {
+                child++;
+            }
+
+            if (_heap[child].Queued.Deadline >= timer.Queued.Deadline)
+            {
+                break;
+            }
+
+            Place(_heap[child], index);
+            index = child;
+        }
+
+        Place(timer, index);
+    }
+
+    private void Place(VirtualTimer timer, int index)
+    {
+        _heap[index] = timer;
+        timer.Queued = timer.Queued with { Index = index };
+    }
+
+    private void UpdateNext() => Volatile.Write(ref _next, _heap.Count == 0 ? long.MaxValue : _heap[0].Queued.Deadline);
+}
+
+/// <summary>Where a timer is in the queue; guarded by the queue's lock.</summary>
+/// <param name="Index">Index in the heap, or <see cref="None"/>.</param>
+/// <param name="Deadline">Absolute virtual time.</param>
+/// <param name="Generation">Which arming it is.</param>
+internal readonly record struct TimerPlace(int Index, long Deadline, long Generation)
+{
+    public const int None = -1;
 }

@@ -78,11 +78,13 @@ public sealed class VirtualClock : ITimeSource
 
     internal void Schedule(VirtualTimer timer, long deadline, long generation)
     {
-        if (_timers.Add(timer, deadline, generation))
+        if (_timers.Set(timer, deadline, generation))
         {
             EarlierDeadline?.Invoke();
         }
     }
+
+    internal void Unschedule(VirtualTimer timer) => _timers.Remove(timer);
 
     private void Change(bool running)
     {

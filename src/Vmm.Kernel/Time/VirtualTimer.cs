@@ -8,6 +8,7 @@ internal sealed class VirtualTimer(VirtualClock clock, DeviceInstance owner, Act
 {
     private const long NotArmed = long.MaxValue;
 
+    // Held before the queue's lock, never after it.
     private readonly Lock _lock = new();
     private long _deadline = NotArmed;
     private long _generation;
@@ -16,31 +17,30 @@ internal sealed class VirtualTimer(VirtualClock clock, DeviceInstance owner, Act
     {
         get
         {
-            lock (_lock)
-            {
-                return _deadline == NotArmed ? null : _deadline;
-            }
+            long deadline = Volatile.Read(ref _deadline);
+            return deadline == NotArmed ? null : deadline;
         }
     }
 
+    /// <summary>The place in the clock's queue.</summary>
+    internal TimerPlace Queued { get; set; } = new(TimerPlace.None, 0, 0);
+
     public void Arm(long nanoseconds)
     {
-        long generation;
         lock (_lock)
         {
-            _deadline = Math.Min(nanoseconds, NotArmed - 1);
-            generation = ++_generation;
+            Volatile.Write(ref _deadline, Math.Min(nanoseconds, NotArmed - 1));
+            clock.Schedule(this, _deadline, ++_generation);
         }
-
-        clock.Schedule(this, nanoseconds, generation);
     }
 
     public void Cancel()
     {
         lock (_lock)
         {
-            _deadline = NotArmed;
+            Volatile.Write(ref _deadline, NotArmed);
             _generation++;
+            clock.Unschedule(this);
         }
     }
 
@@ -52,25 +52,17 @@ internal sealed class VirtualTimer(VirtualClock clock, DeviceInstance owner, Act
         // Device code arms and cancels under the gate, so the generation is checked under it.
         lock (owner.Gate)
         {
-            if (IsCurrent(generation, clear: true))
+            lock (_lock)
             {
-                owner.Run("a timer", expired);
-            }
-        }
-    }
+                if (generation != _generation || _deadline == NotArmed)
+                {
+                    return;
+                }
 
-    /// <summary>Whether an entry of the queue still stands for the timer.</summary>
-    internal bool IsCurrent(long generation, bool clear = false)
-    {
-        lock (_lock)
-        {
-            bool current = generation == _generation && _deadline != NotArmed;
-            if (current && clear)
-            {
-                _deadline = NotArmed;
+                Volatile.Write(ref _deadline, NotArmed);
             }
 
-            return current;
+            owner.Run("a timer", expired);
         }
     }
 }
