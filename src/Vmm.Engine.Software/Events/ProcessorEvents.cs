@@ -1,21 +1,90 @@
 using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.State;
+using Vmm.Engine.Software.Vmx;
 
 namespace Vmm.Engine.Software.Events;
 
-/// <summary>The architectural events: what a processor of a machine has, as against one in a test.</summary>
+/// <summary>What a processor does between instructions, by priority (SDM Vol. 3A table 6-2).</summary>
 internal sealed unsafe class ProcessorEvents : IProcessorEvents
 {
-    public bool Process(LogicalProcessor processor) => EventQueue.Process(processor) != Outcome.Leave;
+    private const byte ShadowBits = 3;
+    private const byte MovSsShadow = 2;
 
-    public bool DeliverFault(LogicalProcessor processor) => EventDelivery.DeliverFault(processor) != Outcome.Leave;
+    public bool Process(LogicalProcessor processor)
+    {
+        CpuState* s = processor.State;
+        NonRoot nonRoot = processor.NonRoot;
+        do
+        {
+            if (nonRoot.LeavesNow || (nonRoot.IsActive && !nonRoot.Inject()) || !DeliverDebugTrap(processor))
+            {
+                return false;
+            }
 
-    /// <summary>The shadow of STI or of a load of SS covers one instruction (SDM Vol. 3A 6.8.3).</summary>
+            if (nonRoot.IsActive && !nonRoot.DeliverDueExit())
+            {
+                return false;
+            }
+
+            if (s->Activity != (byte)ActivityState.Active)
+            {
+                if (!nonRoot.IsActive)
+                {
+                    return false;
+                }
+
+                nonRoot.WaitForEvent();
+            }
+        }
+        while (s->Activity != (byte)ActivityState.Active);
+        return true;
+    }
+
+    public bool DeliverFault(LogicalProcessor processor) => EventDelivery.Deliver(processor, EventDelivery.FromState(processor.State));
+
     public void InstructionCompleted(LogicalProcessor processor, uint blockMode)
     {
+        CpuState* s = processor.State;
         if ((blockMode & BlockMode.Shadow) != 0)
         {
-            processor.State->Interruptibility &= 0xFC;
-            BlockMode.Update(processor.State);
+            s->Interruptibility &= unchecked((byte)~ShadowBits);
+            BlockMode.Update(s);
+            s->EventPending = 1;
         }
+
+        if ((blockMode & BlockMode.SingleStep) != 0)
+        {
+            s->PendingDebugExceptions |= (ulong)PendingDebugExceptions.SingleStep;
+            s->EventPending = 1;
+        }
+
+        if (processor.NonRoot.TrapsInstructions)
+        {
+            processor.NonRoot.NoteTrap();
+        }
+    }
+
+    // Traps of the instruction before: single step, data and I/O breakpoints. Held back in the shadow of MOV SS.
+    private static bool DeliverDebugTrap(LogicalProcessor processor)
+    {
+        CpuState* s = processor.State;
+        ulong pending = s->PendingDebugExceptions;
+        if (pending == 0 || (s->Interruptibility & MovSsShadow) != 0)
+        {
+            return true;
+        }
+
+        s->PendingDebugExceptions = 0;
+        const ulong Delivered = (ulong)(PendingDebugExceptions.EnabledBreakpoint | PendingDebugExceptions.SingleStep);
+        if ((pending & Delivered) == 0)
+        {
+            return true;
+        }
+
+        s->Activity = (byte)ActivityState.Active;
+        return EventDelivery.Deliver(processor, new Event((byte)ExceptionVector.Debug, InterruptionType.HardwareException)
+        {
+            DebugCauses = pending & 0xE00F,
+        });
     }
 }

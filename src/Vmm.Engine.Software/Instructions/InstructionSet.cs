@@ -1,6 +1,7 @@
 using Vmm.Engine.Software.Execute;
 using Vmm.Engine.Software.Instructions.Integer;
 using Vmm.Engine.Software.Instructions.Sse;
+using Vmm.Engine.Software.Instructions.System;
 using Vmm.Engine.Software.Instructions.X87;
 using Vmm.Engine.Software.Instructions.Xsave;
 
@@ -16,6 +17,7 @@ internal static class InstructionSet
     {
         HandlerTable table = new();
         IntegerInstructions.Register(table);
+        SystemInstructions.Register(table);
         SseInstructions.Register(table);
         X87Instructions.Register(table);
         XsaveInstructions.Register(table);

@@ -103,6 +103,9 @@ internal unsafe struct CpuState
     public byte FaultHasErrorCode;
     public ulong FaultAddress;
 
+    /// <summary>Causes of a #DB that is a fault, at their places in DR6; cleared on delivery.</summary>
+    public ulong FaultDebugCauses;
+
     // x87 and MMX. Physical registers, not stack-relative; MMX registers alias the significands.
     public ushort FpuControl;
     public ushort FpuStatus;      // without TOP

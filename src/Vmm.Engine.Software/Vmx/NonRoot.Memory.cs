@@ -1,26 +1,103 @@
 using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.State;
 
 namespace Vmm.Engine.Software.Vmx;
 
+/// <summary>Exits that memory accesses cause.</summary>
 internal sealed unsafe partial class NonRoot
 {
-    /// <summary>
-    /// A read of guest-physical memory that no region backs. RIP in the state is the instruction's own. The access does not
-    /// cross a page. <see cref="Outcome.Next"/>: the value is in place; anything else is what the handler returns.
-    /// </summary>
     public Outcome DeviceRead(LogicalProcessor processor, ulong physical, ulong linear, int width, out ulong data)
     {
         // Outside VMX operation nobody answers: the bus floats.
         data = ulong.MaxValue;
-        return Outcome.Next;
+        if (!IsActive)
+        {
+            return Outcome.Next;
+        }
+
+        BeginMemoryExit(physical, linear, EptAccess.Read);
+        _exit.Access = VmExitAccess.Read;
+        _exit.Width = (byte)width;
+        Outcome outcome = DeliverAccess();
+        data = _exit.Data;
+        return outcome;
     }
 
-    /// <summary>A write to guest-physical memory that no region backs, or to a read-only region.</summary>
-    public Outcome DeviceWrite(LogicalProcessor processor, ulong physical, ulong linear, int width, ulong data) => Outcome.Next;
+    public Outcome DeviceWrite(LogicalProcessor processor, ulong physical, ulong linear, int width, ulong data)
+    {
+        if (!IsActive)
+        {
+            return Outcome.Next;
+        }
 
-    /// <summary>An access that the EPT tables do not allow (SDM Vol. 3C 28.3.3.2), with its qualification (table 28-7). Always ends the instruction.</summary>
-    public Outcome EptViolation(LogicalProcessor processor, ulong physical, ulong linear, ulong qualification) => Outcome.Leave;
+        BeginMemoryExit(physical, linear, EptAccess.Write);
+        _exit.Access = VmExitAccess.Write;
+        _exit.Width = (byte)width;
+        _exit.Data = data;
+        return DeliverAccess();
+    }
 
-    /// <summary>A malformed EPT entry (SDM Vol. 3C 28.3.3.1).</summary>
-    public Outcome EptMisconfiguration(LogicalProcessor processor, ulong physical) => Outcome.Leave;
+    public Outcome EptViolation(LogicalProcessor processor, ulong physical, ulong linear, ulong qualification)
+    {
+        Begin(ExitReason.EptViolation, qualification);
+        _exit.GuestPhysicalAddress = physical;
+        _exit.GuestLinearAddress = linear;
+        return DeliverRestart();
+    }
+
+    public Outcome EptMisconfiguration(LogicalProcessor processor, ulong physical)
+    {
+        Begin(ExitReason.EptMisconfiguration, 0);
+        _exit.GuestPhysicalAddress = physical;
+        return DeliverRestart();
+    }
+
+    private void BeginMemoryExit(ulong physical, ulong linear, EptAccess access)
+    {
+        Begin(ExitReason.EptViolation, EptViolationQualification.Create(access, EptAccess.None, linearAddressValid: true, isTranslated: true).Value);
+        _exit.GuestPhysicalAddress = physical;
+        _exit.GuestLinearAddress = linear;
+    }
+
+    private Outcome DeliverAccess()
+    {
+        Instruction* i = SyncRip();
+        VmExitAction action = Deliver();
+        if (action == VmExitAction.Complete)
+        {
+            return Outcome.Next;
+        }
+
+        if (action == VmExitAction.Leave && _exit.CompleteFirst)
+        {
+            LeaveAfterInstruction();
+            return Outcome.Next;
+        }
+
+        return i == null ? Finish(action == VmExitAction.NextInstruction ? VmExitAction.Resume : action, i) : Finish(action, i);
+    }
+
+    private Outcome DeliverRestart()
+    {
+        SyncRip();
+        return Deliver() == VmExitAction.Leave ? Outcome.Leave : Outcome.Restart;
+    }
+
+    /// <summary>RIP of an exit in the middle of an instruction is the instruction's own.</summary>
+    private Instruction* SyncRip()
+    {
+        Instruction* i = _state->CurrentInstruction;
+        if (i != null)
+        {
+            _state->Rip = i->Rip;
+        }
+
+        return i;
+    }
+
+    private void LeaveAfterInstruction()
+    {
+        _leaveAfterInstruction = true;
+        _state->EventPending = 1;
+    }
 }

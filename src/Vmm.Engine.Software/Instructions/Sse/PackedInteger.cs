@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
@@ -188,7 +189,7 @@ internal static unsafe class PackedInteger
 
     private static Outcome ShiftByImmediate<T>(CpuState* s, Instruction* i) where T : struct, IVectorShift
     {
-        ref System.Runtime.Intrinsics.Vector128<byte> value = ref Operands.Register<System.Runtime.Intrinsics.Vector128<byte>>(s, i->Destination);
+        ref Vector128<byte> value = ref Operands.Register<Vector128<byte>>(s, i->Destination);
         value = T.Apply(value, (byte)i->Immediate);
         return Outcome.Next;
     }

@@ -1,0 +1,68 @@
+using System.Collections.Concurrent;
+
+namespace Vmm.Engine.Software;
+
+/// <summary>The processors of one VM, with the physical memory and the VMCS regions they share.</summary>
+internal sealed class SoftwareMachine : IVmxMachine
+{
+    private readonly HostPhysicalMemory _memory;
+    private readonly ITimeSource _time;
+    private readonly List<LogicalProcessor> _processors = [];
+
+    public SoftwareMachine(IPhysicalMemory memory, ITimeSource time)
+    {
+        _memory = new HostPhysicalMemory(memory);
+        _time = time;
+    }
+
+    public IReadOnlyDictionary<string, long> Counters
+    {
+        get
+        {
+            Dictionary<string, long> counters = [];
+            foreach (LogicalProcessor processor in Processors())
+            {
+                foreach ((string name, long value) in processor.Counters)
+                {
+                    counters[name] = counters.GetValueOrDefault(name) + value;
+                }
+            }
+
+            return counters;
+        }
+    }
+
+    /// <summary>VMCS data by VMCS pointer: a VMCS may move between the processors of a machine.</summary>
+    internal ConcurrentDictionary<ulong, Vmcs> VmcsRegions { get; } = new();
+
+    public ILogicalProcessor CreateProcessor(int index)
+    {
+        var processor = new LogicalProcessor(_memory, _time, index) { VmcsRegions = VmcsRegions };
+        lock (_processors)
+        {
+            _processors.Add(processor);
+        }
+
+        return processor;
+    }
+
+    public HostPage AllocatePage() => _memory.AllocatePage();
+
+    public void Dispose()
+    {
+        foreach (LogicalProcessor processor in Processors())
+        {
+            processor.Dispose();
+        }
+
+        _memory.AddressSpace.Dispose();
+    }
+
+    private LogicalProcessor[] Processors()
+    {
+        lock (_processors)
+        {
+            return [.. _processors];
+        }
+    }
+}
