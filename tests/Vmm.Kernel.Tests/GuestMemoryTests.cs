@@ -96,4 +96,24 @@ public sealed class GuestMemoryTests : IDisposable
         _memory.TryRead(0xFFF, back);
         Assert.Equal(0x99, back[0]);
     }
+
+    [Fact]
+    public void A_pinned_range_outlives_its_memory()
+    {
+        Memory<byte> pinned = PinAndDispose();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        pinned.Span.Fill(0x5A);
+        Assert.Equal(0x5A, pinned.Span[^1]);
+    }
+
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    private static Memory<byte> PinAndDispose()
+    {
+        using var memory = new GuestMemory();
+        memory.AddRam("ram", 0, 0x10_0000);
+        Assert.True(memory.TryPin(0, 0x10_0000, GuestAccess.Write, out Memory<byte> pinned));
+        pinned.Span.Fill(1);
+        return pinned;
+    }
 }

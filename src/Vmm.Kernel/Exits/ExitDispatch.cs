@@ -10,7 +10,7 @@ internal sealed class ExitDispatch
 {
     private readonly ExitRoute[] _routes = new ExitRoute[ExitCounters.Reasons];
 
-    public ExitDispatch(ExitHandlers handlers, IHostLog log)
+    public ExitDispatch(ExitHandlers handlers)
     {
         for (int reason = 0; reason < _routes.Length; reason++)
         {
@@ -19,7 +19,7 @@ internal sealed class ExitDispatch
                 .. from registered in handlers.All
                    let handler = registered.Handler as IExitHandler
                    where handler is not null && handler.Reasons.Contains((ExitReason)reason)
-                   select new GuardedExitHandler(handler, new GuardedHandler(registered.Name, log)),
+                   select new GuardedExitHandler(handler, registered.Guard),
             ];
             _routes[reason] = new ExitRoute(declared, KernelExits.For((ExitReason)reason));
         }

@@ -3,16 +3,15 @@ namespace Vmm.Kernel;
 /// <summary>Collects the exit handlers of a VM before it starts.</summary>
 public sealed class ExitHandlers
 {
-    private readonly List<(string Name, object Handler)> _handlers = [];
+    private readonly IHostLog _log;
+    private readonly List<RegisteredHandler> _handlers = [];
 
-    internal ExitHandlers()
-    {
-    }
+    internal ExitHandlers(IHostLog log) => _log = log;
 
     /// <summary>Names of the handlers in the order in which they are called.</summary>
     public IReadOnlyList<string> Names => [.. _handlers.Select(h => h.Name)];
 
-    internal IReadOnlyList<(string Name, object Handler)> All => _handlers;
+    internal IReadOnlyList<RegisteredHandler> All => _handlers;
 
     internal void Add(string name, object handler)
     {
@@ -21,6 +20,9 @@ public sealed class ExitHandlers
             throw new ArgumentException($"'{name}' is none of {nameof(IExitHandler)}, {nameof(IMsrHandler)}, {nameof(ICpuidHandler)} and {nameof(IHypercallHandler)}.");
         }
 
-        _handlers.Add((name, handler));
+        _handlers.Add(new RegisteredHandler(name, handler, new GuardedHandler(name, _log)));
     }
 }
+
+/// <summary>An exit handler with its name and its one guard, whatever contracts it implements.</summary>
+internal sealed record RegisteredHandler(string Name, object Handler, GuardedHandler Guard);

@@ -5,13 +5,13 @@ internal sealed class HypercallTable
 {
     private readonly RangeTable<GuardedHypercallHandler> _table = new();
 
-    public HypercallTable(ExitHandlers handlers, IHostLog log)
+    public HypercallTable(ExitHandlers handlers)
     {
-        foreach ((string name, object handler) in handlers.All)
+        foreach ((string name, object handler, GuardedHandler guard) in handlers.All)
         {
             if (handler is IHypercallHandler hypercalls)
             {
-                var guarded = new GuardedHypercallHandler(hypercalls, new GuardedHandler(name, log));
+                var guarded = new GuardedHypercallHandler(hypercalls, guard);
                 foreach (HypercallRange range in hypercalls.HypercallRanges)
                 {
                     _table.Add("hypercalls", name, range.Name, range.First, range.Last, guarded);

@@ -7,7 +7,7 @@ internal sealed class MsrHandlerTable
 
     private readonly RangeTable<GuardedMsrHandler> _table = new();
 
-    public MsrHandlerTable(ExitHandlers handlers, IHostLog log)
+    public MsrHandlerTable(ExitHandlers handlers)
     {
         // The kernel's own registers take part in the check only: nobody may take the local APIC from it.
         var reserved = new RangeTable<string>();
@@ -16,11 +16,11 @@ internal sealed class MsrHandlerTable
             reserved.Add("MSRs", Kernel, range.Name, range.First, range.Last, Kernel);
         }
 
-        foreach ((string name, object handler) in handlers.All)
+        foreach ((string name, object handler, GuardedHandler guard) in handlers.All)
         {
             if (handler is IMsrHandler msrs)
             {
-                var guarded = new GuardedMsrHandler(msrs, new GuardedHandler(name, log));
+                var guarded = new GuardedMsrHandler(msrs, guard);
                 foreach (MsrRange range in msrs.MsrRanges)
                 {
                     Ranges.Add(range);

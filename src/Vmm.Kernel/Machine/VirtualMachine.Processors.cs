@@ -72,16 +72,16 @@ public sealed partial class VirtualMachine
 
     private void BuildTables()
     {
-        MsrHandlers = new MsrHandlerTable(Exits, _log);
-        Hypercalls = new HypercallTable(Exits, _log);
+        MsrHandlers = new MsrHandlerTable(Exits);
+        Hypercalls = new HypercallTable(Exits);
         ResourceConflict[] conflicts = [.. MsrHandlers.Conflicts, .. Hypercalls.Conflicts];
         if (conflicts.Length > 0)
         {
             throw new ResourceConflictException(conflicts);
         }
 
-        Cpuid = new CpuidTable(Engine.Capabilities, Options.ProcessorCount, Exits, _log);
-        Dispatch = new ExitDispatch(Exits, _log);
+        Cpuid = new CpuidTable(Engine.Capabilities, Options.ProcessorCount, Exits);
+        Dispatch = new ExitDispatch(Exits);
         MsrBitmap = new MsrBitmap(_machine.AllocatePage());
         foreach (MsrRange range in MsrHandlers.Ranges)
         {

@@ -36,6 +36,7 @@ public sealed partial class VirtualMachine : IDisposable
         Clock = new VirtualClock(_time);
         Ports = new PortSpace(log, options.Name, _time);
         Mmio = new MmioSpace(log, options.Name, _time);
+        Exits = new ExitHandlers(log);
         Interrupts = new InterruptFabric();
         ApicBus = new ApicBus(Interrupts);
         Pci = new PciBus(this);
@@ -71,7 +72,7 @@ public sealed partial class VirtualMachine : IDisposable
     public PciBus Pci { get; }
 
     /// <summary>The exit handlers.</summary>
-    public ExitHandlers Exits { get; } = new();
+    public ExitHandlers Exits { get; }
 
     /// <summary>Power and reset: for devices that have such registers.</summary>
     public IPowerControl Power => _power;

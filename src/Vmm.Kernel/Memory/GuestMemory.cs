@@ -7,14 +7,13 @@ namespace Vmm.Kernel;
 /// and replaced as a whole.
 /// </summary>
 /// <remarks>
-/// Invariant of the unsafe code here: a region's host range [HostAddress, HostAddress + Length) stays mapped until
-/// <see cref="Dispose"/>, and every access is checked against its region before the pointer is made.
+/// Invariant of the unsafe code here: the blocks behind regions and bitmaps stay mapped while this object or a range
+/// pinned in it is referenced, and every access is checked against its region before the pointer is made.
 /// </remarks>
 public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposable
 {
     private readonly Lock _change = new();
     private readonly List<HostMemory> _blocks = [];
-    private readonly List<nint> _bitmaps = [];
     private volatile GuestMemoryRegion[] _regions = [];
     private volatile PhysicalRegion[] _physical = [];
     private volatile bool _dirtyTracking;
@@ -75,6 +74,7 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
     public GuestMemoryRegion AddRam(string name, ulong address, ulong length)
     {
         CheckSize(length);
+        CheckSize(RamBytes + length);
         return Add(name, GuestMemoryKind.Ram, address, length, default);
     }
 
@@ -85,7 +85,7 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
     /// <exception cref="MemoryConfigurationException">The range is malformed or overlaps another.</exception>
     public GuestMemoryRegion AddRom(string name, ulong address, ReadOnlySpan<byte> content)
     {
-        ulong length = ((ulong)content.Length + HostMemory.PageSize - 1) & ~(HostMemory.PageSize - 1);
+        ulong length = PageAligned((ulong)content.Length);
         return Add(name, GuestMemoryKind.Rom, address, length, content);
     }
 
@@ -186,7 +186,7 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
             NoteWrite(region, address, length);
         }
 
-        memory = new GuestMemoryManager(HostPointer(region, address), length).Memory;
+        memory = new GuestMemoryManager(_blocks, HostPointer(region, address), length).Memory;
         return true;
     }
 
@@ -238,9 +238,6 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
             _regions = [];
             _physical = [];
             _blocks.ForEach(block => block.Dispose());
-            _bitmaps.ForEach(bitmap => NativeMemory.Free((void*)bitmap));
-            _blocks.Clear();
-            _bitmaps.Clear();
         }
     }
 
@@ -254,8 +251,9 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
             nint bitmap = 0;
             if (kind == GuestMemoryKind.Ram)
             {
-                bitmap = (nint)NativeMemory.AllocZeroed((nuint)BitmapWords(length), sizeof(ulong));
-                _bitmaps.Add(bitmap);
+                var bits = new HostMemory($"{name} dirty pages", PageAligned((ulong)BitmapWords(length) * sizeof(ulong)));
+                _blocks.Add(bits);
+                bitmap = bits.Address;
             }
             else
             {
@@ -367,6 +365,8 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
             Interlocked.Or(ref bits[page >> 6], 1UL << (int)(page & 63));
         }
     }
+
+    private static ulong PageAligned(ulong length) => (length + HostMemory.PageSize - 1) & ~(HostMemory.PageSize - 1);
 
     private static int BitmapWords(ulong length) => (int)((length / HostMemory.PageSize + 63) / 64);
 

@@ -7,6 +7,11 @@ namespace Vmm.Kernel;
 /// A zeroed, page-aligned block of host memory behind a <c>memfd</c>, so that another process can map it too.
 /// The only place where the kernel asks the host for memory.
 /// </summary>
+/// <remarks>
+/// <see cref="Dispose"/> gives the pages back to the host, but the addresses stay mapped until the garbage collector
+/// finds the block unused: a disk transfer that is still under way when its VM ends lands in zero pages instead of
+/// bringing the host down.
+/// </remarks>
 public sealed unsafe partial class HostMemory : IDisposable
 {
     /// <summary>Granularity of guest and host mappings.</summary>
@@ -14,6 +19,7 @@ public sealed unsafe partial class HostMemory : IDisposable
 
     private const uint MemfdCloseOnExec = 1;
     private const int ProtRead = 1, ProtWrite = 2, MapShared = 1, MapNoReserve = 0x4000;
+    private const int KeepSize = 1, PunchHole = 2;
 
     private int _descriptor;
 
@@ -39,8 +45,8 @@ public sealed unsafe partial class HostMemory : IDisposable
         Address = address;
     }
 
-    /// <summary>First byte; stays mapped until <see cref="Dispose"/>.</summary>
-    public nint Address { get; private set; }
+    /// <summary>First byte; stays mapped while this object is referenced.</summary>
+    public nint Address { get; }
 
     /// <summary>Length in bytes.</summary>
     public ulong Length { get; }
@@ -65,16 +71,25 @@ public sealed unsafe partial class HostMemory : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        if (_descriptor >= 0)
+        {
+            _ = Fallocate(_descriptor, PunchHole | KeepSize, 0, (long)Length);
+            _ = Close(_descriptor);
+            _descriptor = -1;
+        }
+    }
+
+    /// <summary>Unmaps the block.</summary>
+    ~HostMemory()
+    {
         if (Address != 0)
         {
             _ = Munmap(Address, (nuint)Length);
-            Address = 0;
         }
 
         if (_descriptor >= 0)
         {
             _ = Close(_descriptor);
-            _descriptor = -1;
         }
     }
 
@@ -90,6 +105,9 @@ public sealed unsafe partial class HostMemory : IDisposable
 
     [LibraryImport("libc", EntryPoint = "ftruncate", SetLastError = true)]
     private static partial int Ftruncate(int descriptor, long length);
+
+    [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
+    private static partial int Fallocate(int descriptor, int mode, long offset, long length);
 
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
     private static partial nint Mmap(nint address, nuint length, int protection, int flags, int descriptor, long offset);

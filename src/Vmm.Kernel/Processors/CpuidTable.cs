@@ -17,18 +17,17 @@ internal sealed class CpuidTable
     private readonly uint _processors;
     private readonly List<(CpuidRange Range, ICpuidHandler Handler, GuardedHandler Guard)> _handlers = [];
 
-    public CpuidTable(VmxCapabilities capabilities, int processors, ExitHandlers handlers, IHostLog log)
+    public CpuidTable(VmxCapabilities capabilities, int processors, ExitHandlers handlers)
     {
         _processors = (uint)processors;
         _leaves = capabilities.Cpuid.GroupBy(l => l.Leaf).ToDictionary(g => g.Key, g => g.ToArray());
         CpuidResult state = Engine(0xD, 0);
         SupportedXcr0 = state.Eax | ((ulong)state.Edx << 32);
         Signature = Engine(1, 0).Eax;
-        foreach ((string name, object handler) in handlers.All)
+        foreach ((_, object handler, GuardedHandler guard) in handlers.All)
         {
             if (handler is ICpuidHandler cpuid)
             {
-                var guard = new GuardedHandler(name, log);
                 _handlers.AddRange(cpuid.CpuidRanges.Select(range => (range, cpuid, guard)));
             }
         }
