@@ -87,8 +87,9 @@ internal static unsafe class Logarithms
             if (x.Significand == IntegerBit)
             {
                 // A power of two: the logarithm is exact. Processors report it as any other.
-                environment.Raised |= FloatExceptions.Precision;
-                return SoftFloat.Multiply(ref environment, FloatFormat.Extended, y, QwordInteger.Unpack(x.Exponent), out roundedUp);
+                Unpacked product = SoftFloat.Multiply(ref environment, FloatFormat.Extended, y, QwordInteger.Unpack(x.Exponent), out roundedUp);
+                environment.Raised |= FloatExceptions.Precision | (product.Class == FloatClass.Denormal ? FloatExceptions.Underflow : 0);
+                return product;
             }
 
             return (WideFloat.From(y) * OfNumber(x)).Round(ref environment, out roundedUp);

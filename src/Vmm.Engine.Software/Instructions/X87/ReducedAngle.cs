@@ -13,6 +13,9 @@ internal readonly struct ReducedAngle
     /// <summary>Below this exponent an angle is in the first octant already.</summary>
     private const int SmallestReduced = -1;
 
+    /// <summary>Below this exponent the tangent is its argument and a little more that only rounding sees.</summary>
+    private const int TinyExponent = -66;
+
     private readonly WideFloat _angle;
     private readonly int _quadrant;
     private readonly bool _complement;
@@ -57,6 +60,11 @@ internal readonly struct ReducedAngle
         bool cosine = ((_quadrant & 1) == 0) != _complement;
         return Value(cosine) with { Sign = _quadrant is 1 or 2 };
     }
+
+    public WideFloat Tangent() =>
+        _angle.Exponent < TinyExponent && _quadrant == 0 && !_complement
+            ? (_angle * WideFloat.From(false, 0, FixedPoint.One + 4)) with { Sign = _sign }
+            : Sine() / Cosine();
 
     private WideFloat Value(bool cosine)
     {

@@ -57,7 +57,7 @@ internal static unsafe class Trigonometry
             }
 
             ReducedAngle angle = new(a);
-            return (angle.Sine() / angle.Cosine()).Round(ref environment, out roundedUp);
+            return angle.Tangent().Round(ref environment, out roundedUp);
         }
     }
 
