@@ -35,6 +35,14 @@ internal static unsafe class BlockMode
     /// <summary>The caller wants one instruction.</summary>
     public const uint Isolated = 1 << 13;
 
+    // CR0.MP, EM and TS, and CR4.OSFXSR clear: which of x87, MMX and SSE instructions fault; see ExtensionUse.
+    public const uint MonitorCoprocessor = 1 << 14;
+    public const uint Emulation = 1 << 15;
+    public const uint TaskSwitched = 1 << 16;
+    public const uint NoSse = 1 << 17;
+
+    private const int CoprocessorShift = 13;
+
     /// <summary>Any of these: blocks of one instruction.</summary>
     public const uint Single = SingleStep | Shadow | Breakpoints | Isolated;
 
@@ -46,11 +54,17 @@ internal static unsafe class BlockMode
 
     /// <summary>
     /// Brings <see cref="CpuState.BlockMode"/> up to date; to be called after any change of CS, SS, DS, ES, FS, GS
-    /// (outside 64-bit mode), CR0.PE, EFER.LMA, RFLAGS.TF, DR7, CPL or the interrupt shadow.
+    /// (outside 64-bit mode), CR0, CR4.OSFXSR, EFER.LMA, RFLAGS.TF, DR7, CPL or the interrupt shadow.
     /// </summary>
     public static void Update(CpuState* s)
     {
         uint mode = s->Cpl == 3 ? User : 0;
+        mode |= (uint)(s->Cr0 & (ulong)(Cr0Bits.Mp | Cr0Bits.Em | Cr0Bits.Ts)) << CoprocessorShift;
+        if ((s->Cr4 & (ulong)Cr4Bits.Osfxsr) == 0)
+        {
+            mode |= NoSse;
+        }
+
         if ((s->SystemFlags & (ulong)RflagsBits.Tf) != 0)
         {
             mode |= SingleStep;

@@ -29,7 +29,8 @@ internal static unsafe class InstructionTranslator
             Operand(source, i, n, mode);
         }
 
-        i->Execute = handlers.Find(source.Code, (i->Flags & InstructionFlags.Memory) != 0);
+        delegate*<CpuState*, Instruction*, Outcome> substitute = ExtensionUse.Substitute(source.Code, mode);
+        i->Execute = substitute != null ? substitute : handlers.Find(source.Code, (i->Flags & InstructionFlags.Memory) != 0);
     }
 
     private static InstructionFlags PrefixFlags(in Iced.Intel.Instruction source) =>
