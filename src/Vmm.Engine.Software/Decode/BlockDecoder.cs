@@ -173,6 +173,11 @@ internal sealed unsafe class BlockDecoder
     private bool Finish(Block* block, Instruction* slot, int count, BlockEnding ending)
     {
         block->Linkable = (byte)(ending == BlockEnding.System || (block->Mode & BlockMode.Single) != 0 ? 0 : 1);
+        if (count > 1 && ending == BlockEnding.NearBranch && InstructionFusion.TryFuse(slot - 2, slot - 1, block->Mode))
+        {
+            slot--;
+        }
+
         *slot = new Instruction
         {
             Execute = &Block.End,

@@ -66,7 +66,7 @@ internal static unsafe class Interpreter
         Block* block = processor.Blocks.Lookup(s->BlockMode | extraMode);
         if (block == null)
         {
-            return processor.Mmu.FailureOutcome;
+            return processor.Mmu.TakeFailure();
         }
 
         Instruction* i = Block.First(block);
@@ -103,7 +103,7 @@ internal static unsafe class Interpreter
     private static bool FetchFailed(LogicalProcessor processor)
     {
         processor.State->CurrentInstruction = null;
-        return processor.Mmu.FailureOutcome switch
+        return processor.Mmu.TakeFailure() switch
         {
             Outcome.Fault => processor.Events.DeliverFault(processor),
             Outcome.Leave => false,

@@ -48,28 +48,28 @@ internal sealed unsafe partial class Mmu
         && Write(linear, new ReadOnlySpan<byte>(&value, sizeof(T)), new LinearAccess(AccessKind.Write, false, true));
 
     /// <summary>
-    /// Host memory for the rest of a page from <paramref name="linear"/> on, or null where writes or reads need attention byte by byte.
-    /// For string instructions that move much at once.
+    /// Drops the decoded code of a range within a page that is about to be overwritten. The host address for the write when
+    /// the page then takes plain writes, else null; no fault is raised.
     /// </summary>
-    public byte* Bulk(ulong linear, bool write)
+    public byte* ClearForWrite(ulong linear, int length)
     {
         if (_current == Guarded || !IsCanonical(linear))
         {
             return null;
         }
 
-        Translation* page = Translate(linear, LinearAccess.Explicit(_state, write ? AccessKind.Write : AccessKind.Read));
-        if (page == null || page->Host == null || (write && !TakesPlainWrites(page)))
+        LinearAccess access = LinearAccess.Explicit(_state, AccessKind.Write);
+        Translation* page = _translations.Find(linear & Tlb.PageMask);
+        if (page == null || page->Host == null || !access.IsAllowed(_state, page->Flags) || !EptAllows(page->Flags, AccessKind.Write)
+            || (page->Flags & PageFlags.Dirty) == 0)
         {
             return null;
         }
 
-        if (write)
-        {
-            _physical.MarkDirty(page->Physical);
-        }
-
-        return page->Host + (linear & 0xFFF);
+        byte* host = page->Host + (linear & 0xFFF);
+        _physical.Memory.CodeWritten(LogicalProcessor.Of(_state), (ulong)host, length);
+        Fill(linear, page, access);
+        return LinearMemory.WritePointer<byte>(_state, linear);
     }
 
     private bool Read(ulong linear, Span<byte> destination, in LinearAccess access)

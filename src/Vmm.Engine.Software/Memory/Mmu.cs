@@ -52,6 +52,14 @@ internal sealed unsafe partial class Mmu : IDisposable
         return page;
     }
 
+    /// <summary>The same, once: the next failure is a fault again unless it says otherwise.</summary>
+    public Outcome TakeFailure()
+    {
+        Outcome outcome = FailureOutcome;
+        FailureOutcome = Outcome.Fault;
+        return outcome;
+    }
+
     /// <summary>Records how a handler that could not access memory ends.</summary>
     public void Fail(Outcome outcome) => FailureOutcome = outcome;
 

@@ -42,5 +42,5 @@ internal static unsafe class SlowAccess
 
     /// <summary>What a handler returns after an access failed: a fault, a restart or a leave, as the access decided.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static Outcome Failure(CpuState* s) => LogicalProcessor.Of(s).Mmu.FailureOutcome;
+    public static Outcome Failure(CpuState* s) => LogicalProcessor.Of(s).Mmu.TakeFailure();
 }

@@ -191,11 +191,22 @@ internal static unsafe class StringInstructions
         return entry->Tag == (linear & Tlb.PageMask) ? (byte*)linear + entry->Addend : null;
     }
 
-    private static byte* WriteRun(CpuState* s, ulong linear, out ulong bytes)
+    /// <summary>As <see cref="ReadRun"/> for writing <paramref name="wanted"/> bytes; decoded code that they overwrite is dropped all at once.</summary>
+    private static byte* WriteRun(CpuState* s, ulong linear, ulong wanted, out ulong bytes)
     {
         bytes = 0x1000 - (linear & 0xFFF);
-        return LinearMemory.WritePointer<byte>(s, linear);
+        byte* host = LinearMemory.WritePointer<byte>(s, linear);
+        return host != null || wanted < WorthClearing
+            ? host
+            : LogicalProcessor.Of(s).Mmu.ClearForWrite(linear, (int)Math.Min(wanted, bytes));
     }
+
+    // Fewer bytes are as well written one by one.
+    private const ulong WorthClearing = 256;
+
+    // Offsets in a flat segment are linear addresses.
+    private static bool IsFlat(CpuState* s, Instruction* i, int segment) =>
+        (i->Flags & InstructionFlags.Code64) != 0 || (s->BlockMode >> BlockMode.CheckedShift + segment & 1) == 0;
 
     private struct Move : IStringOperation
     {
@@ -213,13 +224,13 @@ internal static unsafe class StringInstructions
 
         public static ulong Bulk<T>(CpuState* s, Instruction* i, ulong count) where T : unmanaged
         {
-            if ((i->Flags & InstructionFlags.Code64) == 0)
+            if (!IsFlat(s, i, i->Segment) || !IsFlat(s, i, (int)SegmentRegister.Es))
             {
                 return 0;
             }
 
             byte* from = ReadRun(s, s->SegmentBase[i->SegmentBaseIndex] + (s->Gpr.Rsi & i->AddressMask), out ulong readable);
-            byte* to = WriteRun(s, s->Gpr.Rdi & i->AddressMask, out ulong writable);
+            byte* to = WriteRun(s, s->Gpr.Rdi & i->AddressMask, count * (ulong)sizeof(T), out ulong writable);
             ulong elements = Math.Min(count, Math.Min(readable, writable) / (ulong)sizeof(T));
             if (from == null || to == null || elements == 0)
             {
@@ -258,12 +269,12 @@ internal static unsafe class StringInstructions
 
         public static ulong Bulk<T>(CpuState* s, Instruction* i, ulong count) where T : unmanaged
         {
-            if ((i->Flags & InstructionFlags.Code64) == 0)
+            if (!IsFlat(s, i, (int)SegmentRegister.Es))
             {
                 return 0;
             }
 
-            byte* to = WriteRun(s, s->Gpr.Rdi & i->AddressMask, out ulong writable);
+            byte* to = WriteRun(s, s->Gpr.Rdi & i->AddressMask, count * (ulong)sizeof(T), out ulong writable);
             ulong elements = Math.Min(count, writable / (ulong)sizeof(T));
             if (to == null || elements == 0)
             {
