@@ -120,6 +120,6 @@ internal sealed unsafe partial class LogicalProcessor
     {
         LegacyRegion.LoadX87(_state, area, wide: true);
         LegacyRegion.LoadVectors(_state, area, 16);
-        _state->Mxcsr = LegacyRegion.ReadMxcsr(area);
+        _state->Mxcsr = LegacyRegion.ReadMxcsr(area) & Mxcsr.Mask;
     }
 }

@@ -165,6 +165,7 @@ internal static unsafe class ControlRegisters
         }
 
         s->Cr0 &= ~Ts;
+        BlockMode.Update(s);
         return Outcome.Next;
     }
 

@@ -140,15 +140,23 @@ internal static unsafe class CpuidModel
     {
         Fsgsbase = 1u << 0,
         Bmi1 = 1u << 3,
+
+        /// <summary>The x87 data pointer is that of the last exception only.</summary>
+        FdpExceptionOnly = 1u << 6,
+
         Smep = 1u << 7,
         Bmi2 = 1u << 8,
         EnhancedRepMovsb = 1u << 9,
         Invpcid = 1u << 10,
+
+        /// <summary>x87 CS and DS are stored as zeros.</summary>
+        X87SegmentsDeprecated = 1u << 13,
+
         Rdseed = 1u << 18,
         Adx = 1u << 19,
         Smap = 1u << 20,
         Clflushopt = 1u << 23,
-        All = Fsgsbase | Bmi1 | Smep | Bmi2 | EnhancedRepMovsb | Invpcid | Rdseed | Adx | Smap | Clflushopt,
+        All = Fsgsbase | Bmi1 | FdpExceptionOnly | Smep | Bmi2 | EnhancedRepMovsb | Invpcid | X87SegmentsDeprecated | Rdseed | Adx | Smap | Clflushopt,
     }
 
     [Flags]
