@@ -42,7 +42,7 @@ internal sealed unsafe class PhysicalAddressSpace : IDisposable
             _hostPages = [.. _hostPages, new PhysicalRegion(physical, 0x1000, host, ReadOnly: false, DirtyBitmap: 0)];
         }
 
-        Rebuild();
+        OnChanged();
     }
 
     /// <summary>Makes a processor hear of code changes and mapping changes.</summary>
