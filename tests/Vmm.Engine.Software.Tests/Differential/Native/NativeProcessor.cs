@@ -9,7 +9,7 @@ internal sealed unsafe class NativeProcessor : IDisposable
     /// <summary>Cases that one run can hold.</summary>
     public const int Capacity = 256;
 
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("vmm-differential-");
     private readonly MemoryMappedFile _file;

@@ -88,6 +88,10 @@ internal sealed class NativeProgram
         Map(CaseLayout.Code, CaseLayout.PageSize, 7, PrivateAnonymous | Fixed);
         Map(CaseLayout.Data, CaseLayout.DataSize, 3, PrivateAnonymous | Fixed);
         Map(CaseLayout.ReadOnlyData, CaseLayout.PageSize, 1, PrivateAnonymous | Fixed);
+
+        // A page that was never read is not present, and a write to it would say so.
+        _a.mov(rax, CaseLayout.ReadOnlyData);
+        _a.mov(al, __byte_ptr[rax]);
     }
 
     private void Map(ulong address, int size, int protection, int flags)

@@ -1,0 +1,32 @@
+using Iced.Intel;
+using Vmm.Engine.Software.Tests.Differential.Generation;
+
+namespace Vmm.Engine.Software.Tests.Differential.Comparison;
+
+/// <summary>Where an instruction's memory operand is.</summary>
+internal static unsafe class OperandLocation
+{
+    /// <summary>Its linear address, from the registers before the instruction.</summary>
+    public static ulong Of(in Instruction instruction, ProcessorImage* input)
+    {
+        ulong segment = instruction.SegmentPrefix switch
+        {
+            Register.FS => input->FsBase,
+            Register.GS => input->GsBase,
+            _ => 0,
+        };
+        if (instruction.IsIPRelativeMemoryOperand)
+        {
+            return segment + instruction.IPRelativeMemoryAddress;
+        }
+
+        ulong offset = instruction.MemoryDisplacement64 + Value(instruction.MemoryBase, input)
+            + (Value(instruction.MemoryIndex, input) * (ulong)instruction.MemoryIndexScale);
+        bool isShort = input->Cs == CaseLayout.Code32Selector || instruction.MemoryBase.IsGPR32() || instruction.MemoryIndex.IsGPR32()
+            || instruction.MemoryDisplSize == 4;
+        return segment + (isShort ? (uint)offset : offset);
+    }
+
+    private static ulong Value(Register register, ProcessorImage* input) =>
+        register == Register.None ? 0 : register == Register.AL ? (byte)input->Gpr[0] : input->Gpr[OperandKinds.GeneralNumber(register)];
+}

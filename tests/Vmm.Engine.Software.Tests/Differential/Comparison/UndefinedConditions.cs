@@ -1,0 +1,31 @@
+using Iced.Intel;
+
+namespace Vmm.Engine.Software.Tests.Differential.Comparison;
+
+/// <summary>The condition codes of the x87 status word that the SDM (Vol. 1 table 8-1, Vol. 2 "FPU Flags Affected") leaves undefined.</summary>
+internal static class UndefinedConditions
+{
+    private const ushort C0 = 0x100;
+    private const ushort C1 = 0x200;
+    private const ushort C2 = 0x400;
+    private const ushort C3 = 0x4000;
+
+    private static readonly HashSet<Mnemonic> DefineAll =
+    [
+        Mnemonic.Fcom, Mnemonic.Fcomp, Mnemonic.Fcompp, Mnemonic.Ficom, Mnemonic.Ficomp, Mnemonic.Fucom, Mnemonic.Fucomp, Mnemonic.Fucompp,
+        Mnemonic.Ftst, Mnemonic.Fxam, Mnemonic.Fprem, Mnemonic.Fprem1, Mnemonic.Fldenv, Mnemonic.Frstor, Mnemonic.Fxrstor, Mnemonic.Fxrstor64,
+        Mnemonic.Fninit, Mnemonic.Fnsave,
+    ];
+
+    private static readonly HashSet<Mnemonic> DefineC1AndC2 =
+        [Mnemonic.Fsin, Mnemonic.Fcos, Mnemonic.Fsincos, Mnemonic.Fptan];
+
+    private static readonly HashSet<Mnemonic> LeaveC1 = [Mnemonic.Fnop, Mnemonic.Fcomi, Mnemonic.Fcomip, Mnemonic.Fucomi, Mnemonic.Fucomip];
+
+    public static ushort Of(Mnemonic mnemonic) =>
+        !mnemonic.ToString().StartsWith('F') || DefineAll.Contains(mnemonic) ? (ushort)0
+        : DefineC1AndC2.Contains(mnemonic) ? (ushort)(C0 | C3)
+        : mnemonic is Mnemonic.Fnclex or Mnemonic.Fldcw or Mnemonic.Fnstcw or Mnemonic.Fnstenv or Mnemonic.Ffree or Mnemonic.Ffreep
+            || LeaveC1.Contains(mnemonic) ? (ushort)(C0 | C1 | C2 | C3)
+        : (ushort)(C0 | C2 | C3);
+}

@@ -1,0 +1,218 @@
+using System.Buffers.Binary;
+using Iced.Intel;
+using Vmm.Engine.Software.Tests.Differential.Comparison;
+
+namespace Vmm.Engine.Software.Tests.Differential.Generation;
+
+/// <summary>Prepares what an instruction uses without naming it, so that cases do not all end in the same fault.</summary>
+internal sealed unsafe class ImplicitOperands(Instruction instruction, InstructionForm form, CaseSlot* slot, CaseRandom random)
+{
+    private const int Rax = 0;
+    private const int Rcx = 1;
+    private const int Rdx = 2;
+    private const int Rbx = 3;
+    private const int Rsp = 4;
+    private const int Rbp = 5;
+    private const int Rsi = 6;
+    private const int Rdi = 7;
+
+    // What POPF may change harmlessly at CPL 3: not TF, NT, RF, VM, AC or ID.
+    private const ulong SafeFlags = 0x3ED7 & ~0x100UL;
+
+    /// <summary>False: the case cannot be, take another.</summary>
+    public bool Prepare()
+    {
+        FillMemoryOperand();
+        switch (instruction.Mnemonic)
+        {
+            case Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc:
+                LimitBitOffset();
+                break;
+            case Mnemonic.Div or Mnemonic.Idiv:
+                MakeQuotientsFit();
+                break;
+            case Mnemonic.Cmpxchg when random.Chance(50):
+                MakeEqual(instruction.Op0Kind == OpKind.Memory ? MemoryWord() : slot->Input.Gpr[OperandKinds.GeneralNumber(instruction.Op0Register)]);
+                break;
+            case Mnemonic.Cmpxchg8b when random.Chance(50) && OperandInData(8):
+                Set(Rax, MemoryWord() & uint.MaxValue | random.Next() << 32);
+                Set(Rdx, MemoryWord() >> 32 | random.Next() << 32);
+                break;
+            case Mnemonic.Cmpxchg16b when random.Chance(50) && OperandInData(16):
+                Set(Rax, MemoryWord());
+                Set(Rdx, BinaryPrimitives.ReadUInt64LittleEndian(MemoryAt(Operand() + 8)));
+                break;
+            case Mnemonic.Pcmpestri or Mnemonic.Pcmpestrm or Mnemonic.Pcmpestri64 or Mnemonic.Pcmpestrm64 when random.Chance(70):
+                Set(Rax, (ulong)(long)(random.Below(40) - 20));
+                Set(Rdx, (ulong)(long)(random.Below(40) - 20));
+                break;
+            case Mnemonic.Popf or Mnemonic.Popfd or Mnemonic.Popfq:
+                WriteWord(slot->Input.Gpr[Rsp], random.Next() & SafeFlags);
+                return InData(slot->Input.Gpr[Rsp], 8) || !Mapped(slot->Input.Gpr[Rsp]);
+            case Mnemonic.Leave or Mnemonic.Enter:
+                Set(Rbp, CaseLayout.Data + 0x400 + ((ulong)random.Below(0x180) * 8));
+                break;
+            case Mnemonic.Ret:
+                WriteWord(slot->Input.Gpr[Rsp], Target());
+                return InData(slot->Input.Gpr[Rsp], 8);
+            case Mnemonic.Jmp or Mnemonic.Call when instruction.Op0Kind is OpKind.Register or OpKind.Memory:
+                return PrepareIndirectBranch();
+            case Mnemonic.Loop or Mnemonic.Loope or Mnemonic.Loopne or Mnemonic.Jcxz or Mnemonic.Jecxz or Mnemonic.Jrcxz when random.Chance(50):
+                Set(Rcx, (uint)random.Below(3) | (random.Chance(50) ? random.Next() << 32 : 0));
+                break;
+            case Mnemonic.Xlatb:
+                SetAddress(Rbx, MemoryOperandBuilder.ChooseAddress(1, form.Bitness == 64, random) - (byte)slot->Input.Gpr[Rax], instruction.MemoryBase == Register.EBX);
+                break;
+        }
+
+        PrepareStrings();
+        return true;
+    }
+
+    private static ulong Mask(int size) => size == 8 ? ulong.MaxValue : (1UL << (size * 8)) - 1;
+
+    private static bool InData(ulong address, int size) =>
+        address >= CaseLayout.Data && address + (ulong)size <= CaseLayout.Data + CaseLayout.DataSize;
+
+    private static bool Mapped(ulong address) => address + 16 > CaseLayout.Data && address < CaseLayout.DataEnd;
+
+    private void FillMemoryOperand()
+    {
+        int size = form.Info.MemorySize.GetSize();
+        if (!form.Memory || !OperandInData(size))
+        {
+            return;
+        }
+
+        Span<byte> operand = new(slot->Memory + (Operand() - CaseLayout.Data), size);
+        if (form.Info.MemorySize == MemorySize.Bcd && random.Chance(80))
+        {
+            foreach (ref byte digits in operand)
+            {
+                digits = (byte)(random.Below(10) << 4 | random.Below(10));
+            }
+
+            operand[9] = random.Chance(50) ? (byte)0x80 : (byte)0;
+            return;
+        }
+
+        LaneKinds.Fill(operand, LaneKinds.OfElement(form.Info.MemorySize.GetElementType()), random);
+        if (form.Info.Mnemonic == Mnemonic.Ldmxcsr)
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(operand, (uint)random.Next() & (random.Chance(90) ? 0xFFFFu : 0x1_FFFFu & ~0x2_0000u));
+        }
+        else if (form.Info.Mnemonic is Mnemonic.Fxrstor or Mnemonic.Fxrstor64)
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(operand[24..], (uint)random.Next() & 0xFFFF);
+        }
+    }
+
+    private ulong Operand() => OperandLocation.Of(instruction, &slot->Input);
+
+    private bool OperandInData(int size) => size > 0 && InData(Operand(), size);
+
+    private Span<byte> MemoryAt(ulong address) => new(slot->Memory + (address - CaseLayout.Data), (int)(CaseLayout.Data + CaseLayout.DataSize - address));
+
+    private ulong MemoryWord() => OperandInData(8) ? BinaryPrimitives.ReadUInt64LittleEndian(MemoryAt(Operand())) : 0;
+
+    private void WriteWord(ulong address, ulong value)
+    {
+        if (InData(address, 8))
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(MemoryAt(address), value);
+        }
+    }
+
+    // Registers that address the memory operand stay as they are.
+    private void Set(int register, ulong value)
+    {
+        if (!Addresses(instruction.MemoryBase, register) && !Addresses(instruction.MemoryIndex, register))
+        {
+            slot->Input.Gpr[register] = form.Bitness == 64 ? value : (uint)value;
+        }
+    }
+
+    private static bool Addresses(Register register, int number) => register.IsGPR() && OperandKinds.GeneralNumber(register) == number;
+
+    private void SetAddress(int register, ulong address, bool shortAddress) =>
+        slot->Input.Gpr[register] = shortAddress ? (uint)address | (form.Bitness == 64 ? random.Next() << 32 : 0) : address;
+
+    private void LimitBitOffset()
+    {
+        if (instruction.Op0Kind == OpKind.Memory && instruction.Op1Kind == OpKind.Register)
+        {
+            int size = instruction.Op1Register.GetSize();
+            ulong offset = (ulong)(long)(random.Chance(80) ? random.Below(512) - 256 : random.Below(40000) - 20000);
+            slot->Input.Gpr[OperandKinds.GeneralNumber(instruction.Op1Register)] = (offset & Mask(size)) | (random.Next() & ~Mask(size) & Mask(form.Bitness / 8));
+        }
+    }
+
+    private void MakeQuotientsFit()
+    {
+        if (random.Chance(70))
+        {
+            bool negative = instruction.Mnemonic == Mnemonic.Idiv && random.Chance(50);
+            Set(Rdx, negative ? ulong.MaxValue - (ulong)random.Below(3) : (ulong)random.Below(3));
+            Set(Rax, slot->Input.Gpr[Rax] & (negative ? ulong.MaxValue : 0x7FFF_FFFF_7FFF_0F7F));
+        }
+    }
+
+    private void MakeEqual(ulong value) => Set(Rax, random.Chance(80) ? value : value ^ 1UL << random.Below(64));
+
+    private ulong Target() => BranchTargets.Anywhere(slot->Input.Rip, random);
+
+    private bool PrepareIndirectBranch()
+    {
+        if (instruction.Op0Kind == OpKind.Register)
+        {
+            int register = OperandKinds.GeneralNumber(instruction.Op0Register);
+            slot->Input.Gpr[register] = Target();
+            return register != Rsp;
+        }
+
+        if (Mapped(Operand()))
+        {
+            if (!OperandInData(8))
+            {
+                return false;
+            }
+
+            WriteWord(Operand(), Target());
+        }
+
+        return true;
+    }
+
+    private void PrepareStrings()
+    {
+        for (int n = 0; n < instruction.OpCount; n++)
+        {
+            OpKind kind = instruction.GetOpKind(n);
+            int register = kind switch
+            {
+                OpKind.MemorySegRSI or OpKind.MemorySegESI => Rsi,
+                OpKind.MemorySegRDI or OpKind.MemorySegEDI or OpKind.MemoryESRDI or OpKind.MemoryESEDI => Rdi,
+                _ => -1,
+            };
+            if (register < 0)
+            {
+                continue;
+            }
+
+            bool shortAddress = kind is OpKind.MemorySegESI or OpKind.MemorySegEDI or OpKind.MemoryESEDI;
+            ulong address = MemoryOperandBuilder.ChooseAddress(Math.Max(1, form.Info.MemorySize.GetSize()), !shortAddress, random);
+            bool overridden = kind is not (OpKind.MemoryESRDI or OpKind.MemoryESEDI) && instruction.SegmentPrefix == Register.FS;
+            SetAddress(register, overridden ? address - slot->Input.FsBase : address, shortAddress);
+            SetCount(shortAddress);
+        }
+    }
+
+    private void SetCount(bool shortAddress)
+    {
+        if (form.Info.IsString())
+        {
+            ulong count = random.Chance(95) ? (ulong)random.Below(20) : (ulong)random.Below(6000);
+            slot->Input.Gpr[Rcx] = shortAddress && form.Bitness == 64 ? count | random.Next() << 32 : count;
+        }
+    }
+}

@@ -1,0 +1,136 @@
+using Iced.Intel;
+
+namespace Vmm.Engine.Software.Tests.Differential.Generation;
+
+/// <summary>Chooses where a memory operand is and how the instruction says so; sets the registers that it says it with.</summary>
+internal sealed unsafe class MemoryOperandBuilder(InstructionForm form, CaseSlot* slot, CaseRandom random)
+{
+    private const ulong NonCanonical = 0x0000_8000_0000_0000;
+
+    private readonly bool _wide = form.Bitness == 64 && !random.Chance(12);
+
+    /// <summary>An address for an operand of some bytes: mostly in the data, sometimes across or beyond its ends.</summary>
+    public static ulong ChooseAddress(int size, bool wide, CaseRandom random)
+    {
+        ulong inside = CaseLayout.Data + (ulong)random.Below(CaseLayout.DataSize - size + 1);
+        ulong within = (ulong)random.Below(Math.Max(size, 2));
+        return random.Below(100) switch
+        {
+            < 70 => inside & ~(size > 16 ? 63UL : 15UL),
+            < 84 => inside,
+            < 88 => CaseLayout.Data + CaseLayout.PageSize - within,
+            < 90 => CaseLayout.Data - within,
+            < 92 => CaseLayout.ReadOnlyData - within,
+            < 94 => CaseLayout.ReadOnlyData + (within * 16),
+            < 96 => CaseLayout.DataEnd - within,
+            < 97 => CaseLayout.Data - 64 - within,
+            < 98 => CaseLayout.DataEnd + within,
+            98 when wide => NonCanonical + within,
+            99 when wide => random.Next() | NonCanonical & ~(1UL << 63),
+            _ => inside & ~63UL,
+        };
+    }
+
+    public void Build(ref Instruction instruction, bool absolute)
+    {
+        int size = Math.Max(1, form.Info.MemorySize.GetSize());
+        bool atomic = instruction.Mnemonic == Mnemonic.Xchg || form.Info.CanUseLockPrefix;
+        ulong address = ChooseAddress(size, _wide, random);
+        if (atomic && address < NonCanonical)
+        {
+            // A locked access across cache lines is slow, or forbidden by the operating system.
+            address &= ~(ulong)(Math.Max(size, 8) - 1);
+        }
+
+        if (instruction.Mnemonic == Mnemonic.Lea)
+        {
+            address = random.Integer();
+        }
+
+        ulong offset = address - ChooseSegment(ref instruction, address);
+        if (absolute)
+        {
+            instruction.MemoryDisplSize = _wide ? 8 : 4;
+            instruction.MemoryDisplacement64 = _wide ? offset : (uint)offset;
+            return;
+        }
+
+        int shape = random.Below(10);
+        if (form.Bitness == 64 && shape == 0 && FitsFromRip(offset))
+        {
+            instruction.MemoryBase = _wide ? Register.RIP : Register.EIP;
+            instruction.MemoryDisplSize = _wide ? 8 : 4;
+            instruction.MemoryDisplacement64 = _wide ? offset : (uint)offset;
+        }
+        else if (shape == 1 && offset <= int.MaxValue)
+        {
+            instruction.MemoryDisplSize = _wide ? 8 : 4;
+            instruction.MemoryDisplacement64 = offset;
+        }
+        else
+        {
+            Registers(ref instruction, offset, shape);
+        }
+    }
+
+    private static bool FitsFromRip(ulong offset) => offset < CaseLayout.Cases;
+
+    private ulong ChooseSegment(ref Instruction instruction, ulong address)
+    {
+        if (form.Bitness == 32 || !random.Chance(15))
+        {
+            return 0;
+        }
+
+        bool gs = random.Chance(50);
+        ulong segmentBase = gs ? slot->Input.GsBase : slot->Input.FsBase;
+        if (!_wide && (segmentBase > address || address >= 1UL << 32))
+        {
+            return 0;
+        }
+
+        instruction.SegmentPrefix = gs ? Register.GS : Register.FS;
+        return instruction.Mnemonic == Mnemonic.Lea ? 0 : segmentBase;
+    }
+
+    // offset = base + index * scale + displacement, with or without an index: the base makes up for the rest.
+    private void Registers(ref Instruction instruction, ulong offset, int shape)
+    {
+        Register first = _wide ? Register.RAX : Register.EAX;
+        int count = form.Bitness == 64 ? 16 : 8;
+        int taken = BitOffsetRegister(instruction);
+        int numberOfBase;
+        do
+        {
+            numberOfBase = random.Below(count);
+        }
+        while (numberOfBase == taken || (numberOfBase == 4 && form.Info.IsStackInstruction));
+
+        instruction.MemoryBase = first + numberOfBase;
+        if (shape >= 5)
+        {
+            int numberOfIndex;
+            do
+            {
+                numberOfIndex = random.Below(count);
+            }
+            while (numberOfIndex == 4 || numberOfIndex == numberOfBase || numberOfIndex == taken);
+
+            instruction.MemoryIndex = first + numberOfIndex;
+            instruction.MemoryIndexScale = 1 << random.Below(4);
+            offset -= slot->Input.Gpr[numberOfIndex] * (ulong)instruction.MemoryIndexScale;
+        }
+
+        long displacement = random.Below(3) switch { 0 => 0, 1 => random.Below(256) - 128, _ => (int)random.Next() };
+        instruction.MemoryDisplSize = displacement == 0 ? 0 : displacement is >= -128 and < 128 ? 1 : _wide ? 8 : 4;
+        instruction.MemoryDisplacement64 = _wide ? (ulong)displacement : (uint)displacement;
+        offset -= (ulong)displacement;
+        slot->Input.Gpr[numberOfBase] = _wide ? offset : (uint)offset | (form.Bitness == 64 ? random.Next() << 32 : 0);
+    }
+
+    // BT and its kin address bits beyond the operand by a register, which therefore is not for the base.
+    private static int BitOffsetRegister(in Instruction instruction) =>
+        instruction.Mnemonic is Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc && instruction.Op1Kind == OpKind.Register
+            ? OperandKinds.GeneralNumber(instruction.Op1Register)
+            : -1;
+}
