@@ -81,16 +81,22 @@ internal static unsafe class InstructionTranslator
                 i->Immediate = source.GetImmediate(n);
                 break;
             case OpKind.MemorySegSI:
-            case OpKind.MemorySegDI:
                 StringOperand(source.MemorySegment, i, 2, mode);
                 break;
             case OpKind.MemorySegESI:
-            case OpKind.MemorySegEDI:
                 StringOperand(source.MemorySegment, i, 4, mode);
                 break;
             case OpKind.MemorySegRSI:
-            case OpKind.MemorySegRDI:
                 StringOperand(source.MemorySegment, i, 8, mode);
+                break;
+            case OpKind.MemorySegDI:
+                MaskedStoreOperand(source.MemorySegment, i, 2, mode);
+                break;
+            case OpKind.MemorySegEDI:
+                MaskedStoreOperand(source.MemorySegment, i, 4, mode);
+                break;
+            case OpKind.MemorySegRDI:
+                MaskedStoreOperand(source.MemorySegment, i, 8, mode);
                 break;
             case OpKind.MemoryESDI:
                 SetAddressSize(i, 2);
@@ -160,6 +166,13 @@ internal static unsafe class InstructionTranslator
     {
         SetAddressSize(i, addressSize);
         SetSegment(segment, i, mode);
+    }
+
+    // MASKMOVQ and MASKMOVDQU: an ordinary operand, based on rDI.
+    private static void MaskedStoreOperand(Register segment, Instruction* i, int addressSize, uint mode)
+    {
+        i->Base = (ushort)CpuState.GprOffset(Register.RDI - Register.RAX);
+        StringOperand(segment, i, addressSize, mode);
     }
 
     private static void SetAddressSize(Instruction* i, int size)

@@ -40,6 +40,22 @@ internal struct FloatEnvironment
     /// <summary>What operations raised so far.</summary>
     public FloatExceptions Raised;
 
+    /// <summary>What earlier stages of the instruction raised, all of it masked.</summary>
+    public FloatExceptions RaisedBefore;
+
+    /// <summary>Ends a stage of an instruction that does several operations in turn; false: an unmasked exception ends it here.</summary>
+    public bool CompleteStage()
+    {
+        if ((Raised & ~Masked) != 0)
+        {
+            return false;
+        }
+
+        RaisedBefore |= Raised;
+        Raised = 0;
+        return true;
+    }
+
     /// <summary>The environment that MXCSR describes (SDM Vol. 1 10.2.3).</summary>
     public static FloatEnvironment FromMxcsr(uint mxcsr) => new()
     {

@@ -310,6 +310,17 @@ internal sealed unsafe partial class Mmu
         return false;
     }
 
+    /// <summary>Raises what a misaligned FXSAVE area gets: #GP(0), unless its address is non-canonical on the stack.</summary>
+    public Outcome FailMisaligned(ulong linear)
+    {
+        if (Canonical(linear, 1, stack: false))
+        {
+            FailureOutcome = Faults.GeneralProtection(_state);
+        }
+
+        return FailureOutcome;
+    }
+
     // SDM Vol. 3A 6.15, interrupt 17
     private bool ChecksAlignment =>
         _state->Cpl == 3 && (_state->Cr0 & (ulong)Cr0Bits.Am) != 0 && (_state->SystemFlags & (ulong)RflagsBits.Ac) != 0;

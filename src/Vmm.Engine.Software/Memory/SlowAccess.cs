@@ -40,6 +40,15 @@ internal static unsafe class SlowAccess
     public static bool StoreStack<T>(CpuState* s, ulong linear, T value) where T : unmanaged =>
         LogicalProcessor.Of(s).Mmu.Write(linear, new ReadOnlySpan<byte>(&value, sizeof(T)), stack: true);
 
+    /// <summary>Whether a write would succeed, without any access. False: return <see cref="Failure"/>.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static bool ProbeWrite(CpuState* s, ulong linear, int size, bool stack = false) =>
+        LogicalProcessor.Of(s).Mmu.ProbeWrite(linear, size, stack);
+
+    /// <summary>What a handler returns for a misaligned FXSAVE area.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Outcome Misaligned(CpuState* s, ulong linear) => LogicalProcessor.Of(s).Mmu.FailMisaligned(linear);
+
     /// <summary>What a handler returns after an access failed: a fault, a restart or a leave, as the access decided.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static Outcome Failure(CpuState* s) => LogicalProcessor.Of(s).Mmu.TakeFailure();

@@ -175,7 +175,7 @@ internal static unsafe class StackInstructions
         ulong top = s->Gpr.Rsp - size;
 
         // The new top must be writable (the instruction faults on it), though nothing is stored there.
-        if (!ProbeTop<T>(s, i, top & mask))
+        if (!Stack.ProbeWrite(s, i, top & mask))
         {
             s->Gpr.Rsp = pointer;
             return SlowAccess.Failure(s);
@@ -208,9 +208,6 @@ internal static unsafe class StackInstructions
     // Reads at an absolute stack address: the distance from the top that leads there.
     private static bool OuterFrame<T>(CpuState* s, Instruction* i, ulong address, out ulong value) where T : unmanaged =>
         Stack.Peek<T>(s, i, address - s->Gpr.Rsp, out value);
-
-    private static bool ProbeTop<T>(CpuState* s, Instruction* i, ulong top) where T : unmanaged =>
-        (i->Flags & InstructionFlags.Code64) == 0 || SlowAccess.LoadForWrite(s, top, out byte _);
 
     private static Outcome Leave<T>(CpuState* s, Instruction* i) where T : unmanaged
     {

@@ -136,7 +136,7 @@ internal static class FloatUnary
             a.AsUInt32().WithElement(0, Approximate<T>(b.AsUInt32().ToScalar())).AsByte();
     }
 
-    /// <summary>DPPS: products chosen by bits 7:4, summed pairwise, stored where bits 3:0 say.</summary>
+    /// <summary>DPPS: products chosen by bits 7:4, summed pairwise, stored where bits 3:0 say. Exceptions are those of each operation in turn.</summary>
     private readonly struct DotProductSingles : IFloatVector
     {
         public static V Apply(ref FloatEnvironment environment, V a, V b, byte immediate)
@@ -149,8 +149,18 @@ internal static class FloatUnary
                     : 0;
             }
 
+            if (!environment.CompleteStage())
+            {
+                return default;
+            }
+
             uint low = SimdArithmetic.Single<FloatAdd>(ref environment, products[0], products[1]);
             uint high = SimdArithmetic.Single<FloatAdd>(ref environment, products[2], products[3]);
+            if (!environment.CompleteStage())
+            {
+                return default;
+            }
+
             uint sum = SimdArithmetic.Single<FloatAdd>(ref environment, low, high);
             return BlendSingles.Apply(default, Vector128.Create(sum).AsByte(), (byte)(immediate & 15));
         }
@@ -166,6 +176,11 @@ internal static class FloatUnary
             ulong high = (immediate & 0x20) != 0
                 ? SimdArithmetic.Double<FloatMultiply>(ref environment, a.AsUInt64().GetElement(1), b.AsUInt64().GetElement(1))
                 : 0;
+            if (!environment.CompleteStage())
+            {
+                return default;
+            }
+
             ulong sum = SimdArithmetic.Double<FloatAdd>(ref environment, low, high);
             return BlendDoubles.Apply(default, Vector128.Create(sum).AsByte(), (byte)(immediate & 3));
         }

@@ -11,24 +11,10 @@ internal static unsafe class MaskedStore
 {
     public static Outcome Bytes(CpuState* s, Instruction* i, Vector128<byte> data, uint mask, int count)
     {
-        if (mask == 0)
-        {
-            return Outcome.Next;
-        }
-
-        if (!Operands.WriteAddress(s, i, count, out ulong linear))
+        // The whole operand must be writable, whatever the mask: implementation-dependent (SDM Vol. 2A MASKMOVDQU).
+        if (!Operands.WriteAddress(s, i, count, out ulong linear) || !SlowAccess.ProbeWrite(s, linear, count))
         {
             return SlowAccess.Failure(s);
-        }
-
-        // All pages first, so that a fault comes before any byte is written.
-        for (int n = 0; n < count; n++)
-        {
-            bool first = n == 0 || ((linear + (ulong)n) & ~Tlb.PageMask) == 0;
-            if (first && (mask >> n) != 0 && !SlowAccess.LoadForWrite(s, linear + (ulong)n, out byte _))
-            {
-                return SlowAccess.Failure(s);
-            }
         }
 
         for (int n = 0; n < count; n++)

@@ -31,6 +31,7 @@ internal static unsafe class SimdExceptions
     public static bool Record(CpuState* s, in FloatEnvironment environment)
     {
         FloatExceptions raised = environment.Raised;
+        s->Mxcsr |= (uint)environment.RaisedBefore;
         if (raised == 0)
         {
             return true;

@@ -192,7 +192,7 @@ internal static unsafe class SseMoves
     /// <summary>MASKMOVDQU: bytes whose mask has bit 7 set go to DS:rDI. Unselected bytes are not accessed.</summary>
     private static Outcome StoreMasked(CpuState* s, Instruction* i)
     {
-        Vector128<byte> data = Operands.Register<Vector128<byte>>(s, i->Destination);
-        return MaskedStore.Bytes(s, i, data, Source(s, i).ExtractMostSignificantBits(), 16);
+        uint mask = Operands.Register<Vector128<byte>>(s, i->Source2).ExtractMostSignificantBits();
+        return MaskedStore.Bytes(s, i, Source(s, i), mask, 16);
     }
 }

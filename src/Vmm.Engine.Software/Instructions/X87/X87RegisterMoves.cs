@@ -62,7 +62,7 @@ internal static unsafe class X87RegisterMoves
         public static bool Holds(CpuState* s) => !T.Holds(s);
     }
 
-    // Both registers must be in use, whether the condition holds or not.
+    // Both registers must be in use, whether the condition holds or not. C1 changes only when they are not.
     private static Outcome MoveIf<T>(CpuState* s, Instruction* i) where T : struct, ICondition
     {
         if (X87Exceptions.IsPending(s))
@@ -70,9 +70,10 @@ internal static unsafe class X87RegisterMoves
             return X87Exceptions.Deliver(s);
         }
 
-        X87Exceptions.Begin(s, i);
+        s->FpuLastInstruction = i->Rip;
         if (X87Registers.IsEmpty(s, 0) || X87Registers.IsEmpty(s, i->Source))
         {
+            X87Exceptions.Begin(s, i);
             X87Forms.Underflow(s, i, 0, pop: false);
         }
         else if (T.Holds(s))

@@ -130,7 +130,7 @@ internal static unsafe class X87Stores
 
         // Nothing is stored or popped on an unmasked exception, unless it is only about precision (SDM Vol. 1 8.5).
         bool completes = (environment.Raised & ~environment.Masked & ~FloatExceptions.Precision) == 0;
-        if (completes && !Operands.StoreOperand(s, i, bits))
+        if (!StoreOrProbe(s, i, bits, completes))
         {
             return SlowAccess.Failure(s);
         }
@@ -160,6 +160,12 @@ internal static unsafe class X87Stores
         return Outcome.Next;
     }
 
+    // What an unmasked exception keeps from being stored faults all the same where it could not be.
+    private static bool StoreOrProbe<T>(CpuState* s, Instruction* i, T value, bool store) where T : unmanaged =>
+        store
+            ? Operands.StoreOperand(s, i, value)
+            : Operands.WriteAddress(s, i, sizeof(T), out ulong linear) && SlowAccess.ProbeWrite(s, linear, sizeof(T));
+
     // A copy: only an empty register is an exception.
     private static Outcome StoreExtended(CpuState* s, Instruction* i)
     {
@@ -170,7 +176,7 @@ internal static unsafe class X87Stores
 
         bool empty = X87Registers.IsEmpty(s, 0);
         bool completes = !empty || (s->FpuControl & (int)FloatExceptions.Invalid) != 0;
-        if (completes && !Operands.StoreOperand(s, i, empty ? ExtendedReal.Indefinite : X87Registers.Read(s, 0)))
+        if (!StoreOrProbe(s, i, empty ? ExtendedReal.Indefinite : X87Registers.Read(s, 0), completes))
         {
             return SlowAccess.Failure(s);
         }

@@ -36,7 +36,7 @@ internal static unsafe class Fxsave
 
         if ((linear & 15) != 0)
         {
-            return Faults.GeneralProtection(s);
+            return SlowAccess.Misaligned(s, linear);
         }
 
         Span<byte> region = stackalloc byte[LegacyRegion.Size];
@@ -68,7 +68,7 @@ internal static unsafe class Fxsave
 
         if ((linear & 15) != 0)
         {
-            return Faults.GeneralProtection(s);
+            return SlowAccess.Misaligned(s, linear);
         }
 
         Span<byte> region = stackalloc byte[LegacyRegion.Size];
