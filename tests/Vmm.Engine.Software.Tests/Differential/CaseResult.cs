@@ -11,6 +11,8 @@ internal static class CaseResult
 
     public const ulong PageFault = 14;
 
+    public const ulong SimdFloatingPoint = 19;
+
     public static string Name(ulong vector) => vector switch
     {
         0 => "#DE",
@@ -25,7 +27,7 @@ internal static class CaseResult
         PageFault => "#PF",
         16 => "#MF",
         17 => "#AC",
-        19 => "#XM",
+        SimdFloatingPoint => "#XM",
         >= Unexpected => $"outcome {vector - Unexpected}",
         _ => $"vector {vector}",
     };

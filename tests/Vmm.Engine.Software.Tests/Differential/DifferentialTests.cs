@@ -12,7 +12,7 @@ namespace Vmm.Engine.Software.Tests.Differential;
 /// </summary>
 public sealed class DifferentialTests(ITestOutputHelper output)
 {
-    private const int ShownReports = 400;
+    private const int ShownReports = 100;
 
     [NativeFact]
     public void Every_form_of_64_bit_code_does_what_the_host_processor_does() => Run(64);

@@ -56,8 +56,19 @@ internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExi
         new ReadOnlySpan<byte>(slot->Input.Code, (int)slot->Input.CodeLength).CopyTo(code[(int)(slot->Input.Rip - CaseLayout.Code)..]);
         _hostMemory.AddressSpace.NoteWrite(CodePage, CaseLayout.PageSize);
         Load(&slot->Input);
-        Outcome outcome = _processor.Step();
-        Save(result, outcome);
+        Save(result, Step(slot->Input.Rip));
+    }
+
+    // A long repetition gives way to interrupts now and then, to go on where it was.
+    private Outcome Step(ulong rip)
+    {
+        Outcome outcome;
+        do
+        {
+            outcome = _processor.Step();
+        }
+        while (outcome == Outcome.Branch && _processor.State->Rip == rip);
+        return outcome;
     }
 
     public bool Process(LogicalProcessor processor) => true;

@@ -22,7 +22,20 @@ internal static class UndefinedConditions
 
     private static readonly HashSet<Mnemonic> LeaveC1 = [Mnemonic.Fnop, Mnemonic.Fcomi, Mnemonic.Fcomip, Mnemonic.Fucomi, Mnemonic.Fucomip];
 
-    public static ushort Of(Mnemonic mnemonic) =>
+    /// <summary>
+    /// Conversions to MMX registers that end in #XM, and MASKMOVQ that faults: some processors have entered MMX state by
+    /// then, others not yet.
+    /// </summary>
+    public static bool IsStackUndefined(Mnemonic mnemonic, ulong vector) =>
+        (vector != CaseResult.Breakpoint && mnemonic == Mnemonic.Maskmovq)
+        || vector == CaseResult.SimdFloatingPoint
+        && mnemonic is Mnemonic.Cvtps2pi or Mnemonic.Cvttps2pi or Mnemonic.Cvtpd2pi or Mnemonic.Cvttpd2pi or Mnemonic.Cvtpi2ps;
+
+    /// <summary>The undefined bits after an instruction. FLD ST(i) of an empty register to a full stack may report either in C1.</summary>
+    public static ushort Of(in Instruction instruction) =>
+        (ushort)(OfMnemonic(instruction.Mnemonic) | (instruction.Code == Code.Fld_sti ? C1 : 0));
+
+    private static ushort OfMnemonic(Mnemonic mnemonic) =>
         !mnemonic.ToString().StartsWith('F') || DefineAll.Contains(mnemonic) ? (ushort)0
         : DefineC1AndC2.Contains(mnemonic) ? (ushort)(C0 | C3)
         : mnemonic is Mnemonic.Fnclex or Mnemonic.Fldcw or Mnemonic.Fnstcw or Mnemonic.Fnstenv or Mnemonic.Ffree or Mnemonic.Ffreep

@@ -35,7 +35,9 @@ internal sealed unsafe class MemoryOperandBuilder(InstructionForm form, CaseSlot
     {
         int size = Math.Max(1, form.Info.MemorySize.GetSize());
         bool atomic = instruction.Mnemonic == Mnemonic.Xchg || form.Info.CanUseLockPrefix;
-        ulong address = ChooseAddress(size, _wide, random);
+
+        // With a bit offset the accessed address is another; makers differ in which of the two they check.
+        ulong address = ChooseAddress(size, _wide && BitOffsetRegister(instruction) < 0, random);
         if (atomic && address < NonCanonical)
         {
             // A locked access across cache lines is slow, or forbidden by the operating system.
