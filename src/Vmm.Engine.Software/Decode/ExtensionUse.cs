@@ -96,8 +96,12 @@ internal static unsafe class ExtensionUse
 
     private static Outcome NotAvailable(CpuState* s, Instruction* i) => Faults.Raise(s, ExceptionVector.DeviceNotAvailable);
 
-    // MMX instructions wait for x87 exceptions, whose registers they take over (SDM Vol. 3A 12.5).
-    private static Outcome AfterX87(CpuState* s, Instruction* i) => X87Exceptions.IsPending(s)
+    // MMX instructions wait for x87 exceptions, whose registers they take over (SDM Vol. 3A 12.5). CVTPI2PS and CVTPI2PD
+    // from memory take none over.
+    private static Outcome AfterX87(CpuState* s, Instruction* i) => X87Exceptions.IsPending(s) && !IsConversionFromMemory(i)
         ? X87Exceptions.Deliver(s)
         : InstructionSet.Handlers.Find((Code)i->Code, (i->Flags & InstructionFlags.Memory) != 0)(s, i);
+
+    private static bool IsConversionFromMemory(Instruction* i) =>
+        (Code)i->Code is Code.Cvtpi2ps_xmm_mmm64 or Code.Cvtpi2pd_xmm_mmm64 && (i->Flags & InstructionFlags.Memory) != 0;
 }

@@ -2,7 +2,6 @@ using System.Runtime.Intrinsics;
 using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
-using Vmm.Engine.Software.Instructions.X87;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
 using Instruction = Vmm.Engine.Software.Decode.Instruction;
@@ -95,34 +94,35 @@ internal static unsafe class LaneTransfers
         return Outcome.Next;
     }
 
-    private static Outcome MmxInsertRegister(CpuState* s, Instruction* i) => MmxInsert(s, i, Operands.Register<ushort>(s, i->Source));
+    private static Outcome MmxInsertRegister(CpuState* s, Instruction* i)
+    {
+        MmxInsert(s, i, Operands.Register<ushort>(s, i->Source));
+        return Outcome.Next;
+    }
 
-    private static Outcome MmxInsertMemory(CpuState* s, Instruction* i) =>
-        X87Exceptions.IsPending(s) ? X87Exceptions.Deliver(s)
-        : Operands.LoadOperand(s, i, out ushort value) ? MmxInsert(s, i, value)
-        : SlowAccess.Failure(s);
+    private static Outcome MmxInsertMemory(CpuState* s, Instruction* i)
+    {
+        if (!Operands.LoadOperand(s, i, out ushort value))
+        {
+            return SlowAccess.Failure(s);
+        }
 
-    private static Outcome MmxInsert(CpuState* s, Instruction* i, ushort value)
+        MmxInsert(s, i, value);
+        return Outcome.Next;
+    }
+
+    private static void MmxInsert(CpuState* s, Instruction* i, ushort value)
     {
         int shift = ((int)i->Immediate & 3) * 16;
         ulong old = MmxInstruction.Read(s, i->Destination);
-        if (!MmxInstruction.Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        MmxInstruction.Enter(s);
         MmxInstruction.Write(s, i->Destination, (old & ~(0xFFFFUL << shift)) | ((ulong)value << shift));
-        return Outcome.Next;
     }
 
     private static Outcome MmxExtract(CpuState* s, Instruction* i)
     {
         ulong value = (ushort)(MmxInstruction.Read(s, i->Source) >> (((int)i->Immediate & 3) * 16));
-        if (!MmxInstruction.Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        MmxInstruction.Enter(s);
         Operands.Register<ulong>(s, i->Destination) = value;
         return Outcome.Next;
     }

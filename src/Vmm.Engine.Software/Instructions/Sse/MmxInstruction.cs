@@ -2,7 +2,6 @@ using System.Runtime.Intrinsics;
 using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
-using Vmm.Engine.Software.Instructions.X87;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
 using Instruction = Vmm.Engine.Software.Decode.Instruction;
@@ -18,17 +17,11 @@ internal static unsafe class MmxInstruction
     public static void SetUnary<T>(HandlerTable table, Code code) where T : struct, IVectorUnary =>
         table.Set(code, &UnaryRegister<T>, &UnaryMemory<T>);
 
-    /// <summary>Enters MMX state. False: an x87 exception is pending, and the instruction gets it instead (SDM Vol. 3A 12.5).</summary>
-    public static bool Enter(CpuState* s)
+    /// <summary>Enters MMX state.</summary>
+    public static void Enter(CpuState* s)
     {
-        if (X87Exceptions.IsPending(s))
-        {
-            return false;
-        }
-
         s->FpuTop = 0;
         s->FpuTagsEmpty = 0;
-        return true;
     }
 
     public static ulong Read(CpuState* s, ushort register) => Operands.Register<ulong>(s, register);
@@ -40,65 +33,46 @@ internal static unsafe class MmxInstruction
         Operands.Register<ushort>(s, (ushort)(register + 8)) = 0xFFFF;
     }
 
-    private static Outcome BinaryRegister<T>(CpuState* s, Instruction* i) where T : struct, IVectorBinary =>
+    private static Outcome BinaryRegister<T>(CpuState* s, Instruction* i) where T : struct, IVectorBinary
+    {
         Finish<T>(s, i, Read(s, i->Source));
+        return Outcome.Next;
+    }
 
     private static Outcome BinaryMemory<T>(CpuState* s, Instruction* i) where T : struct, IVectorBinary
     {
-        if (X87Exceptions.IsPending(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
         if (!Operands.LoadOperand(s, i, out ulong source))
         {
             return SlowAccess.Failure(s);
         }
 
-        return Finish<T>(s, i, source);
+        Finish<T>(s, i, source);
+        return Outcome.Next;
     }
 
-    private static Outcome Finish<T>(CpuState* s, Instruction* i, ulong source) where T : struct, IVectorBinary
+    private static void Finish<T>(CpuState* s, Instruction* i, ulong source) where T : struct, IVectorBinary
     {
         Vector128<byte> a = Vector128.CreateScalar(Read(s, i->Destination)).AsByte();
-        if (!Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        Enter(s);
         Write(s, i->Destination, T.Apply(a, Vector128.CreateScalar(source).AsByte()).AsUInt64().ToScalar());
-        return Outcome.Next;
     }
 
     private static Outcome UnaryRegister<T>(CpuState* s, Instruction* i) where T : struct, IVectorUnary
     {
         ulong source = Read(s, i->Source);
-        if (!Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        Enter(s);
         Write(s, i->Destination, T.Apply(Vector128.CreateScalar(source).AsByte()).AsUInt64().ToScalar());
         return Outcome.Next;
     }
 
     private static Outcome UnaryMemory<T>(CpuState* s, Instruction* i) where T : struct, IVectorUnary
     {
-        if (X87Exceptions.IsPending(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
         if (!Operands.LoadOperand(s, i, out ulong source))
         {
             return SlowAccess.Failure(s);
         }
 
-        if (!Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        Enter(s);
         Write(s, i->Destination, T.Apply(Vector128.CreateScalar(source).AsByte()).AsUInt64().ToScalar());
         return Outcome.Next;
     }
@@ -106,11 +80,7 @@ internal static unsafe class MmxInstruction
     public static Outcome ShiftByImmediate<T>(CpuState* s, Instruction* i) where T : struct, IVectorShift
     {
         Vector128<byte> value = Vector128.CreateScalar(Read(s, i->Destination)).AsByte();
-        if (!Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        Enter(s);
         Write(s, i->Destination, T.Apply(value, (byte)i->Immediate).AsUInt64().ToScalar());
         return Outcome.Next;
     }

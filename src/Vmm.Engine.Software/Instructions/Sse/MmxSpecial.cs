@@ -2,7 +2,6 @@ using System.Runtime.Intrinsics;
 using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
-using Vmm.Engine.Software.Instructions.X87;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
 using Instruction = Vmm.Engine.Software.Decode.Instruction;
@@ -66,50 +65,38 @@ internal static unsafe class MmxSpecial
         public static V Apply(V a, V b) => ShuffleBytes.Apply(a, b & Vector128.Create((byte)0x87));
     }
 
-    private static Outcome UnpackLowRegister<T>(CpuState* s, Instruction* i) where T : struct, IVectorBinary =>
+    private static Outcome UnpackLowRegister<T>(CpuState* s, Instruction* i) where T : struct, IVectorBinary
+    {
         UnpackLow<T>(s, i, (uint)MmxInstruction.Read(s, i->Source));
+        return Outcome.Next;
+    }
 
     private static Outcome UnpackLowMemory<T>(CpuState* s, Instruction* i) where T : struct, IVectorBinary
     {
-        if (X87Exceptions.IsPending(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
         if (!Operands.LoadOperand(s, i, out uint source))
         {
             return SlowAccess.Failure(s);
         }
 
-        return UnpackLow<T>(s, i, source);
+        UnpackLow<T>(s, i, source);
+        return Outcome.Next;
     }
 
-    private static Outcome UnpackLow<T>(CpuState* s, Instruction* i, uint source) where T : struct, IVectorBinary
+    private static void UnpackLow<T>(CpuState* s, Instruction* i, uint source) where T : struct, IVectorBinary
     {
         V a = Vector128.CreateScalar(MmxInstruction.Read(s, i->Destination)).AsByte();
-        if (!MmxInstruction.Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        MmxInstruction.Enter(s);
         MmxInstruction.Write(s, i->Destination, T.Apply(a, Vector128.CreateScalar(source).AsByte()).AsUInt64().ToScalar());
-        return Outcome.Next;
     }
 
     private static Outcome ShuffleWordsRegister(CpuState* s, Instruction* i) => ShuffleWords(s, i, MmxInstruction.Read(s, i->Source));
 
     private static Outcome ShuffleWordsMemory(CpuState* s, Instruction* i) =>
-        X87Exceptions.IsPending(s) ? X87Exceptions.Deliver(s)
-        : Operands.LoadOperand(s, i, out ulong source) ? ShuffleWords(s, i, source)
-        : SlowAccess.Failure(s);
+        Operands.LoadOperand(s, i, out ulong source) ? ShuffleWords(s, i, source) : SlowAccess.Failure(s);
 
     private static Outcome ShuffleWords(CpuState* s, Instruction* i, ulong source)
     {
-        if (!MmxInstruction.Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        MmxInstruction.Enter(s);
         MmxInstruction.Write(s, i->Destination, WordShuffle.Apply(source, (byte)i->Immediate));
         return Outcome.Next;
     }
@@ -117,19 +104,13 @@ internal static unsafe class MmxSpecial
     private static Outcome AlignRightRegister(CpuState* s, Instruction* i) => AlignRight(s, i, MmxInstruction.Read(s, i->Source));
 
     private static Outcome AlignRightMemory(CpuState* s, Instruction* i) =>
-        X87Exceptions.IsPending(s) ? X87Exceptions.Deliver(s)
-        : Operands.LoadOperand(s, i, out ulong source) ? AlignRight(s, i, source)
-        : SlowAccess.Failure(s);
+        Operands.LoadOperand(s, i, out ulong source) ? AlignRight(s, i, source) : SlowAccess.Failure(s);
 
     private static Outcome AlignRight(CpuState* s, Instruction* i, ulong source)
     {
         UInt128 pair = new(MmxInstruction.Read(s, i->Destination), source);
         int count = (byte)i->Immediate;
-        if (!MmxInstruction.Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        MmxInstruction.Enter(s);
         MmxInstruction.Write(s, i->Destination, count > 15 ? 0 : (ulong)(pair >> (count * 8)));
         return Outcome.Next;
     }
@@ -137,22 +118,13 @@ internal static unsafe class MmxSpecial
     private static Outcome MaskBytes(CpuState* s, Instruction* i)
     {
         uint mask = Vector128.CreateScalar(MmxInstruction.Read(s, i->Source)).AsByte().ExtractMostSignificantBits();
-        if (!MmxInstruction.Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        MmxInstruction.Enter(s);
         Operands.WriteRegister(s, i->Destination, mask);
         return Outcome.Next;
     }
 
     private static Outcome StoreMasked(CpuState* s, Instruction* i)
     {
-        if (X87Exceptions.IsPending(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
         V data = Vector128.CreateScalar(MmxInstruction.Read(s, i->Source)).AsByte();
         uint mask = Vector128.CreateScalar(MmxInstruction.Read(s, i->Source2)).AsByte().ExtractMostSignificantBits();
         Outcome outcome = MaskedStore.Bytes(s, i, data, mask, 8);
@@ -166,54 +138,32 @@ internal static unsafe class MmxSpecial
 
     private static Outcome FromGeneral<T>(CpuState* s, Instruction* i) where T : unmanaged
     {
-        if (!MmxInstruction.Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        MmxInstruction.Enter(s);
         MmxInstruction.Write(s, i->Destination, Vector128.CreateScalar(Operands.Register<T>(s, i->Source)).AsUInt64().ToScalar());
         return Outcome.Next;
     }
 
     private static Outcome LoadFromMemory<T>(CpuState* s, Instruction* i) where T : unmanaged
     {
-        if (X87Exceptions.IsPending(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
         if (!Operands.LoadOperand(s, i, out T value))
         {
             return SlowAccess.Failure(s);
         }
 
-        if (!MmxInstruction.Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        MmxInstruction.Enter(s);
         MmxInstruction.Write(s, i->Destination, Vector128.CreateScalar(value).AsUInt64().ToScalar());
         return Outcome.Next;
     }
 
     private static Outcome ToGeneral<T>(CpuState* s, Instruction* i) where T : unmanaged
     {
-        if (!MmxInstruction.Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        MmxInstruction.Enter(s);
         Operands.WriteRegister(s, i->Destination, Operands.Register<T>(s, i->Source));
         return Outcome.Next;
     }
 
     private static Outcome StoreToMemory<T>(CpuState* s, Instruction* i) where T : unmanaged
     {
-        if (X87Exceptions.IsPending(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
         if (!Operands.StoreOperand(s, i, Operands.Register<T>(s, i->Source)))
         {
             return SlowAccess.Failure(s);
@@ -225,44 +175,27 @@ internal static unsafe class MmxSpecial
 
     private static Outcome Copy(CpuState* s, Instruction* i)
     {
-        if (!MmxInstruction.Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        MmxInstruction.Enter(s);
         MmxInstruction.Write(s, i->Destination, MmxInstruction.Read(s, i->Source));
         return Outcome.Next;
     }
 
     private static Outcome ToVector(CpuState* s, Instruction* i)
     {
-        if (!MmxInstruction.Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        MmxInstruction.Enter(s);
         Operands.Register<V>(s, i->Destination) = Vector128.CreateScalar(MmxInstruction.Read(s, i->Source)).AsByte();
         return Outcome.Next;
     }
 
     private static Outcome FromVector(CpuState* s, Instruction* i)
     {
-        if (!MmxInstruction.Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        MmxInstruction.Enter(s);
         MmxInstruction.Write(s, i->Destination, Operands.Register<ulong>(s, i->Source));
         return Outcome.Next;
     }
 
     private static Outcome EmptyMmxState(CpuState* s, Instruction* i)
     {
-        if (X87Exceptions.IsPending(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
         s->FpuTop = 0;
         s->FpuTagsEmpty = 0xFF;
         return Outcome.Next;

@@ -3,7 +3,6 @@ using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
 using Vmm.Engine.Software.FloatingPoint;
-using Vmm.Engine.Software.Instructions.X87;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
 using Instruction = Vmm.Engine.Software.Decode.Instruction;
@@ -119,11 +118,7 @@ internal static unsafe class ScalarConversions
     private static Outcome SinglesFromMmx(CpuState* s, Instruction* i)
     {
         ulong source = MmxInstruction.Read(s, i->Source);
-        if (!MmxInstruction.Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        MmxInstruction.Enter(s);
         return SinglesFrom(s, i, source);
     }
 
@@ -147,11 +142,7 @@ internal static unsafe class ScalarConversions
     private static Outcome DoublesFromMmx(CpuState* s, Instruction* i)
     {
         ulong source = MmxInstruction.Read(s, i->Source);
-        if (!MmxInstruction.Enter(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
+        MmxInstruction.Enter(s);
         return DoublesFrom(s, i, source);
     }
 
@@ -169,9 +160,7 @@ internal static unsafe class ScalarConversions
         SinglesToMmx<TRounding>(s, i, Operands.Register<ulong>(s, i->Source));
 
     private static Outcome SinglesToMmxMemory<TRounding>(CpuState* s, Instruction* i) where TRounding : struct, IConversionRounding =>
-        X87Exceptions.IsPending(s) ? X87Exceptions.Deliver(s)
-        : Operands.LoadOperand(s, i, out ulong source) ? SinglesToMmx<TRounding>(s, i, source)
-        : SlowAccess.Failure(s);
+        Operands.LoadOperand(s, i, out ulong source) ? SinglesToMmx<TRounding>(s, i, source) : SlowAccess.Failure(s);
 
     private static Outcome SinglesToMmx<TRounding>(CpuState* s, Instruction* i, ulong source) where TRounding : struct, IConversionRounding =>
         ToMmx<TRounding>(s, i, Unpacked.FromSingle((uint)source), Unpacked.FromSingle((uint)(source >> 32)));
@@ -180,20 +169,13 @@ internal static unsafe class ScalarConversions
         DoublesToMmx<TRounding>(s, i, Operands.Register<V>(s, i->Source));
 
     private static Outcome DoublesToMmxMemory<TRounding>(CpuState* s, Instruction* i) where TRounding : struct, IConversionRounding =>
-        X87Exceptions.IsPending(s) ? X87Exceptions.Deliver(s)
-        : VectorInstruction.LoadAligned(s, i, out V source) ? DoublesToMmx<TRounding>(s, i, source)
-        : SlowAccess.Failure(s);
+        VectorInstruction.LoadAligned(s, i, out V source) ? DoublesToMmx<TRounding>(s, i, source) : SlowAccess.Failure(s);
 
     private static Outcome DoublesToMmx<TRounding>(CpuState* s, Instruction* i, V source) where TRounding : struct, IConversionRounding =>
         ToMmx<TRounding>(s, i, Unpacked.FromDouble(source.AsUInt64().GetElement(0)), Unpacked.FromDouble(source.AsUInt64().GetElement(1)));
 
     private static Outcome ToMmx<TRounding>(CpuState* s, Instruction* i, Unpacked low, Unpacked high) where TRounding : struct, IConversionRounding
     {
-        if (X87Exceptions.IsPending(s))
-        {
-            return X87Exceptions.Deliver(s);
-        }
-
         FloatEnvironment environment = FloatEnvironment.FromMxcsr(s->Mxcsr);
         uint first = (uint)FloatConversions.ToInteger<TRounding>(ref environment, low, 32);
         uint second = (uint)FloatConversions.ToInteger<TRounding>(ref environment, high, 32);

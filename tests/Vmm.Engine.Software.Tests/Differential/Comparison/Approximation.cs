@@ -12,6 +12,26 @@ internal static class Approximation
     // 66-bit pi may differ more between makers).
     private const ulong TranscendentalError = 2;
 
+    public static bool IsTranscendental(Mnemonic mnemonic) => mnemonic is
+        Mnemonic.Fsin or Mnemonic.Fcos or Mnemonic.Fsincos or Mnemonic.Fptan or Mnemonic.Fpatan or Mnemonic.F2xm1 or Mnemonic.Fyl2x or Mnemonic.Fyl2xp1;
+
+    /// <summary>
+    /// F2XM1 beyond -1 to 1 and FYL2XP1 beyond sqrt(1/2) - 1 to 1 - sqrt(1/2) have undefined results (SDM Vol. 2A).
+    /// At -1 and 1 makers differ in whether the exact result counts as inexact.
+    /// </summary>
+    public static bool IsOutOfRange(Mnemonic mnemonic, ushort exponent, ulong significand) => mnemonic switch
+    {
+        Mnemonic.F2xm1 => IsFiniteFrom(exponent, significand, 0x3FFF, 1UL << 63),
+        Mnemonic.Fyl2xp1 => IsFiniteFrom(exponent, significand, 0x3FFD, 0x95F6_1998_0C43_36F7),
+        _ => false,
+    };
+
+    private static bool IsFiniteFrom(ushort exponent, ulong significand, int firstExponent, ulong firstSignificand)
+    {
+        int magnitude = exponent & 0x7FFF;
+        return magnitude != 0x7FFF && (magnitude > firstExponent || (magnitude == firstExponent && significand >= firstSignificand));
+    }
+
     /// <summary>Whether two vector results are near enough.</summary>
     public static bool AreClose(Mnemonic mnemonic, UInt128 ours, UInt128 theirs)
     {
@@ -34,8 +54,7 @@ internal static class Approximation
     /// <summary>Whether two x87 results are near enough.</summary>
     public static bool AreClose(Mnemonic mnemonic, ushort ourExponent, ulong ourSignificand, ushort theirExponent, ulong theirSignificand)
     {
-        if (mnemonic is not (Mnemonic.Fsin or Mnemonic.Fcos or Mnemonic.Fsincos or Mnemonic.Fptan or Mnemonic.Fpatan or Mnemonic.F2xm1
-            or Mnemonic.Fyl2x or Mnemonic.Fyl2xp1))
+        if (!IsTranscendental(mnemonic))
         {
             return false;
         }

@@ -45,7 +45,7 @@ internal static unsafe class CaseComparer
         Compare("ss", interpreted->Ss, native->Ss, differences);
         Compare("fs base", interpreted->FsBase, native->FsBase, differences);
         Compare("gs base", interpreted->GsBase, native->GsBase, differences);
-        CompareFx(instruction, native->Vector, interpreted->Fx, native->Fx, differences);
+        CompareFx(instruction, native->Vector, slot->Input.Fx, interpreted->Fx, native->Fx, differences);
         CompareMemory(instruction, slot, memory, differences);
         return differences;
     }
@@ -83,10 +83,12 @@ internal static unsafe class CaseComparer
     }
 
     // FOP, FIP and FDP are left out: processors differ in when they save them.
-    private static void CompareFx(in Instruction instruction, ulong vector, byte* interpreted, byte* native, List<string> differences)
+    private static void CompareFx(in Instruction instruction, ulong vector, byte* input, byte* interpreted, byte* native, List<string> differences)
     {
         Compare("fcw", *(ushort*)(interpreted + FxImage.ControlWord), *(ushort*)(native + FxImage.ControlWord), differences);
-        if (!UndefinedConditions.IsStackUndefined(instruction.Mnemonic, vector))
+        ulong significand = *(ulong*)(input + FxImage.StackRegisters);
+        ushort exponent = *(ushort*)(input + FxImage.StackRegisters + 8);
+        if (!UndefinedConditions.IsStackUndefined(instruction.Mnemonic, vector) && !Approximation.IsOutOfRange(instruction.Mnemonic, exponent, significand))
         {
             CompareStack(instruction, interpreted, native, differences);
         }

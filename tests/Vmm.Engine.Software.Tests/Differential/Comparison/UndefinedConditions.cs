@@ -31,9 +31,12 @@ internal static class UndefinedConditions
         || vector == CaseResult.SimdFloatingPoint
         && mnemonic is Mnemonic.Cvtps2pi or Mnemonic.Cvttps2pi or Mnemonic.Cvtpd2pi or Mnemonic.Cvttpd2pi or Mnemonic.Cvtpi2ps;
 
-    /// <summary>The undefined bits after an instruction. FLD ST(i) of an empty register to a full stack may report either in C1.</summary>
+    /// <summary>
+    /// The undefined bits after an instruction. FLD ST(i) of an empty register to a full stack may report either in C1,
+    /// and which way an approximation was rounded depends on it.
+    /// </summary>
     public static ushort Of(in Instruction instruction) =>
-        (ushort)(OfMnemonic(instruction.Mnemonic) | (instruction.Code == Code.Fld_sti ? C1 : 0));
+        (ushort)(OfMnemonic(instruction.Mnemonic) | (instruction.Code == Code.Fld_sti || Approximation.IsTranscendental(instruction.Mnemonic) ? C1 : 0));
 
     private static ushort OfMnemonic(Mnemonic mnemonic) =>
         !mnemonic.ToString().StartsWith('F') || DefineAll.Contains(mnemonic) ? (ushort)0

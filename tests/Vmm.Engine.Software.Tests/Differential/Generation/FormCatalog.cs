@@ -23,6 +23,7 @@ internal sealed unsafe class FormCatalog
         [Mnemonic.Sysenter] = OperatingSystem,
         [Mnemonic.Int] = OperatingSystem,
         [Mnemonic.Int1] = OperatingSystem,
+        [Mnemonic.Into] = OperatingSystem,
         [Mnemonic.Int3] = "ends a case",
         [Mnemonic.Iret] = FarControl,
         [Mnemonic.Iretd] = FarControl,
