@@ -1,5 +1,6 @@
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.State;
+using Vmm.Vmx;
 
 namespace Vmm.Engine.Software.Memory;
 
@@ -36,6 +37,9 @@ internal sealed unsafe class ExtendedPageTables(CpuState* state, PhysicalAccess 
     /// <summary>INVEPT, or a change of EPTP.</summary>
     public void Flush() => _cache.FlushAll();
 
+    /// <summary>What EPT allows at the address that it refused last.</summary>
+    public EptAccess RefusedRights { get; private set; }
+
     /// <summary>Why the last translation failed.</summary>
     public Outcome FailureOutcome { get; private set; } = Outcome.Fault;
 
@@ -59,9 +63,10 @@ internal sealed unsafe class ExtendedPageTables(CpuState* state, PhysicalAccess 
         {
             if (!Walk(page, guestPhysical, needed, kind, linear, walk, out Translation found))
             {
-                host = 0;
-                flags = PageFlags.None;
-                return false;
+                // Loads and stores that are refused exit with their data in place (IMemoryExits).
+                host = guestPhysical;
+                flags = found.Flags & PageFlags.EptRefused;
+                return flags != PageFlags.None;
             }
 
             cached = _cache.Insert(page, found);
@@ -88,7 +93,7 @@ internal sealed unsafe class ExtendedPageTables(CpuState* state, PhysicalAccess 
             bool leaf = level == 0 || (entry & LargePage) != 0;
             if ((entry & Rights) == 0)
             {
-                return Violation(guestPhysical, needed, kind, linear, walk, 0);
+                return Violation(guestPhysical, needed, kind, linear, walk, 0, ref found);
             }
 
             if (IsMisconfigured(entry, level, leaf))
@@ -108,7 +113,7 @@ internal sealed unsafe class ExtendedPageTables(CpuState* state, PhysicalAccess 
             PageFlags flags = (PageFlags)((rights & 1) << 8 | (rights & 2) << 5 | (rights & 4) << 5);
             if (!Allows(flags, needed))
             {
-                return Violation(guestPhysical, needed, kind, linear, walk, rights);
+                return Violation(guestPhysical, needed, kind, linear, walk, rights, ref found);
             }
 
             SetAccessed(path[level..], needed);
@@ -166,8 +171,16 @@ internal sealed unsafe class ExtendedPageTables(CpuState* state, PhysicalAccess 
     }) != 0;
 
     // Exit qualification: SDM Vol. 3C table 28-7.
-    private bool Violation(ulong guestPhysical, AccessKind needed, AccessKind kind, ulong linear, bool walk, ulong rights)
+    private bool Violation(
+        ulong guestPhysical, AccessKind needed, AccessKind kind, ulong linear, bool walk, ulong rights, ref Translation found)
     {
+        RefusedRights = (EptAccess)rights;
+        if (!walk && kind != AccessKind.Fetch)
+        {
+            found.Flags = PageFlags.EptRefused;
+            return false;
+        }
+
         ulong qualification = 1UL << (int)kind | rights << 3 | 1 << 7 | (walk ? 0UL : 1 << 8);
         if (walk && needed == AccessKind.Write)
         {

@@ -171,7 +171,7 @@ internal sealed unsafe partial class Mmu
         {
             int width = DeviceWidth(offset + (ulong)done, destination.Length - done);
             Outcome outcome = _exits.DeviceRead(
-                LogicalProcessor.Of(_state), page.Physical + offset + (ulong)done, linear + (ulong)done, width, out ulong data);
+                LogicalProcessor.Of(_state), page.GuestPhysical + offset + (ulong)done, linear + (ulong)done, width, out ulong data);
             if (outcome != Outcome.Next)
             {
                 FailureOutcome = outcome;
@@ -212,7 +212,7 @@ internal sealed unsafe partial class Mmu
             ulong data = 0;
             source.Slice(done, width).CopyTo(new Span<byte>(&data, 8));
             Outcome outcome = _exits.DeviceWrite(
-                LogicalProcessor.Of(_state), page.Physical + offset + (ulong)done, linear + (ulong)done, width, data);
+                LogicalProcessor.Of(_state), page.GuestPhysical + offset + (ulong)done, linear + (ulong)done, width, data);
             if (outcome != Outcome.Next)
             {
                 FailureOutcome = outcome;

@@ -16,6 +16,7 @@ internal sealed unsafe partial class Mmu : IDisposable
     private readonly ExtendedPageTables _ept;
     private readonly TranslationCache _translations = new();
     private readonly IMemoryExits _exits;
+    private readonly Translation* _refused = (Translation*)NativeMemory.AllocZeroed((nuint)sizeof(Translation));
 
     // Read and write tables: supervisor free to access user pages, supervisor under SMAP, user; last a pair that stays
     // empty, for when every access needs attention (alignment checks, data breakpoints).
@@ -35,6 +36,9 @@ internal sealed unsafe partial class Mmu : IDisposable
         _walker = new PageWalker(state, _physical, _ept);
         UpdatePrivilege();
     }
+
+    /// <summary>What EPT allows at the address of a device access.</summary>
+    public EptAccess RefusedRights => _ept.RefusedRights;
 
     /// <summary>What a handler returns after an access failed.</summary>
     public Outcome FailureOutcome { get; private set; } = Outcome.Fault;
@@ -114,6 +118,14 @@ internal sealed unsafe partial class Mmu : IDisposable
             return null;
         }
 
+        if ((rights & PageFlags.EptRefused) != 0)
+        {
+            translation.Host = null;
+            translation.Flags |= PageFlags.EptRefused;
+            *_refused = translation;
+            return _refused;
+        }
+
         translation.Physical = physical & Tlb.PageMask;
         translation.Host = _physical.Host(translation.Physical, out bool readOnly);
         translation.Flags |= rights | (readOnly ? PageFlags.ReadOnly : PageFlags.None);
@@ -179,5 +191,6 @@ internal sealed unsafe partial class Mmu : IDisposable
 
         _translations.Dispose();
         _ept.Dispose();
+        NativeMemory.Free(_refused);
     }
 }

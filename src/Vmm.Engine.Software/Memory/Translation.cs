@@ -59,6 +59,9 @@ internal enum PageFlags : uint
     /// <summary>A page larger than 2 MiB.</summary>
     Huge = 1 << 10,
 
+    /// <summary>EPT refuses the access: an exit that carries its data, as for device memory. Never cached.</summary>
+    EptRefused = 1 << 11,
+
     /// <summary>All rights of EPT.</summary>
     EptAll = EptRead | EptWrite | EptExecute,
 }

@@ -54,7 +54,7 @@ internal sealed unsafe partial class NonRoot
 
     private void BeginMemoryExit(ulong physical, ulong linear, EptAccess access)
     {
-        Begin(ExitReason.EptViolation, EptViolationQualification.Create(access, EptAccess.None, linearAddressValid: true, isTranslated: true).Value);
+        Begin(ExitReason.EptViolation, EptViolationQualification.Create(access, _processor.Mmu.RefusedRights, linearAddressValid: true, isTranslated: true).Value);
         _exit.GuestPhysicalAddress = physical;
         _exit.GuestLinearAddress = linear;
     }
