@@ -61,17 +61,27 @@ internal sealed unsafe class TranslationCache : IDisposable
     /// <summary>All translations of all PCIDs, global ones too.</summary>
     public void FlushAll()
     {
-        Array.Fill(_generations, ++_lastGeneration);
-        _globalGeneration = ++_lastGeneration;
+        FlushNonGlobal();
+        _globalGeneration = NextGeneration(0);
         Array.Clear(_largeAreas);
         Array.Clear(_hugeAreas);
     }
 
     /// <summary>The translations of all PCIDs but global ones.</summary>
-    public void FlushNonGlobal() => Array.Fill(_generations, ++_lastGeneration);
+    public void FlushNonGlobal()
+    {
+        _lastGeneration++;
+        for (int pcid = 0; pcid < PcidCount; pcid++)
+        {
+            _generations[pcid] = _lastGeneration * PcidCount + (ulong)pcid;
+        }
+    }
 
     /// <summary>The translations of one PCID but global ones.</summary>
-    public void FlushPcid(int pcid) => _generations[pcid & (PcidCount - 1)] = ++_lastGeneration;
+    public void FlushPcid(int pcid) => _generations[pcid & (PcidCount - 1)] = NextGeneration(pcid & (PcidCount - 1));
+
+    // No two address spaces have a generation in common.
+    private ulong NextGeneration(int pcid) => ++_lastGeneration * PcidCount + (ulong)pcid;
 
     /// <summary>One page of the current PCID or global, whatever its size. False when parts of a large page may be anywhere in the fast TLBs.</summary>
     public bool FlushPage(ulong linear)
