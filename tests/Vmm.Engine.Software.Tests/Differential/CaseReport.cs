@@ -80,7 +80,7 @@ internal static unsafe class CaseReport
         }
 
         return !hasMemory ? ""
-            : address < CaseLayout.Data || address + 16 > CaseLayout.Data + CaseLayout.DataSize ? $" memory at {address:x}"
+            : address - CaseLayout.Data > CaseLayout.DataSize - 16 ? $" memory at {address:x}"
             : $" [{address:x}]={*(UInt128*)(slot->Memory + (address - CaseLayout.Data)):x32}";
     }
 }

@@ -24,7 +24,8 @@ internal static unsafe class OperandLocation
             + (Value(instruction.MemoryIndex, input) * (ulong)instruction.MemoryIndexScale);
         bool isShort = input->Cs == CaseLayout.Code32Selector || instruction.MemoryBase.IsGPR32() || instruction.MemoryIndex.IsGPR32()
             || instruction.MemoryDisplSize == 4;
-        return segment + (isShort ? (uint)offset : offset);
+        bool isWord = instruction.MemoryBase.IsGPR16() || instruction.MemoryIndex.IsGPR16() || instruction.MemoryDisplSize == 2;
+        return segment + (isWord ? (ushort)offset : isShort ? (uint)offset : offset);
     }
 
     private static ulong Value(Register register, ProcessorImage* input) =>

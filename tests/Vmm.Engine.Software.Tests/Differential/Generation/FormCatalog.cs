@@ -14,6 +14,7 @@ internal sealed unsafe class FormCatalog
     private const string HostSpecific = "its result is the host's own";
     private const string Random = "its result is random";
     private const string StateComponents = "its layout depends on the host's XCR0";
+    private const string AmdOnly = "only AMD processors decode it so";
     private const string Prefetches = "is a prefetch or invalid, by maker";
     private const string LowTarget = "truncates RIP to 16 bits, where nothing is mapped";
 
@@ -91,7 +92,7 @@ internal sealed unsafe class FormCatalog
     /// <summary>Implemented forms that are not compared, and why.</summary>
     public IReadOnlyList<(InstructionForm Form, string Reason)> Exclusions { get; }
 
-    /// <summary>The forms that exist in 64-bit mode; or those of 32-bit code that do not exist there.</summary>
+    /// <summary>The forms that exist in code of a bitness.</summary>
     public static FormCatalog Create(int bitness)
     {
         List<InstructionForm> forms = [];
@@ -126,9 +127,22 @@ internal sealed unsafe class FormCatalog
         return new FormCatalog(forms, excluded);
     }
 
+    /// <summary>Implemented codes that no catalog knows: nothing compares them, and nobody says why.</summary>
+    public static IReadOnlyList<Code> Forgotten()
+    {
+        HashSet<Code> known = [];
+        foreach (FormCatalog catalog in (ReadOnlySpan<FormCatalog>)[Create(64), Create(32)])
+        {
+            known.UnionWith(catalog.Forms.Select(form => form.Code));
+            known.UnionWith(catalog.Exclusions.Select(exclusion => exclusion.Form.Code));
+        }
+
+        return [.. Enum.GetValues<Code>().Where(code => InstructionSet.Handlers.IsDefined(code) && !known.Contains(code))];
+    }
+
     private static bool IsDecoded(OpCodeInfo info, int bitness) =>
         info.IsInstruction && info.Code != Code.INVALID
-        && (bitness == 64 ? info.IntelDecoder64 && info.Mode64 : info.IntelDecoder32 && info.Mode32 && !(info.IntelDecoder64 && info.Mode64))
+        && (bitness == 64 ? info.Mode64 : info.Mode32)
         && info.DecoderOption == DecoderOptions.None;
 
     // Whether the form has an operand that may be, or must be, in memory.
@@ -138,7 +152,7 @@ internal sealed unsafe class FormCatalog
         bool must = false;
         for (int n = 0; n < info.OpCount; n++)
         {
-            must |= info.GetOpKind(n) is OpCodeOperandKind.mem or OpCodeOperandKind.mem_offs;
+            must |= info.GetOpKind(n) is OpCodeOperandKind.mem or OpCodeOperandKind.mem_offs or OpCodeOperandKind.seg_rBX_al;
             may |= OperandKinds.IsRegisterOrMemory(info.GetOpKind(n));
         }
 
@@ -155,6 +169,7 @@ internal sealed unsafe class FormCatalog
     {
         OpCodeInfo info = form.Info;
         return Excluded.GetValueOrDefault(info.Mnemonic)
+            ?? (form.Bitness == 64 && !info.IntelDecoder64 ? AmdOnly : null)
             ?? (info.IsPrivileged || info.MustBeCpl0 ? Privileged : null)
             ?? (LoadsSegment(info) || IsFar(form.Code) ? FarControl : null)
             ?? (BranchesTo16Bits(info) ? LowTarget : null)

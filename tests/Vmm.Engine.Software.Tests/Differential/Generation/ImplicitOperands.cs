@@ -72,9 +72,9 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
     private static ulong Mask(int size) => size == 8 ? ulong.MaxValue : (1UL << (size * 8)) - 1;
 
     private static bool InData(ulong address, int size) =>
-        address >= CaseLayout.Data && address + (ulong)size <= CaseLayout.Data + CaseLayout.DataSize;
+        address - CaseLayout.Data <= (ulong)(CaseLayout.DataSize - size);
 
-    private static bool Mapped(ulong address) => address + 16 > CaseLayout.Data && address < CaseLayout.DataEnd;
+    private static bool Mapped(ulong address) => address - (CaseLayout.Data - 16) < CaseLayout.DataEnd + 16 - CaseLayout.Data;
 
     private void FillMemoryOperand()
     {

@@ -57,6 +57,12 @@ internal sealed unsafe class MemoryOperandBuilder(InstructionForm form, CaseSlot
             return;
         }
 
+        if (form.Bitness == 32 && random.Chance(4))
+        {
+            ShortAddress(ref instruction);
+            return;
+        }
+
         int shape = random.Below(10);
         if (form.Bitness == 64 && shape == 0 && FitsFromRip(offset))
         {
@@ -75,11 +81,29 @@ internal sealed unsafe class MemoryOperandBuilder(InstructionForm form, CaseSlot
         }
     }
 
+    // 16-bit addresses: nothing is mapped there, the fault says what was computed.
+    private void ShortAddress(ref Instruction instruction)
+    {
+        instruction.MemoryBase = random.Pick<Register>([Register.None, Register.BX, Register.BP]);
+        instruction.MemoryIndex = random.Pick<Register>([Register.None, Register.SI, Register.DI]);
+        bool needsDisplacement = instruction.MemoryBase == Register.BP || instruction.MemoryIndex == Register.None;
+        short displacement = random.Below(needsDisplacement ? 2 : 3) switch { 0 => (short)random.Next(), 1 => (sbyte)random.Next(), _ => 0 };
+        instruction.MemoryDisplSize = displacement == 0 && !needsDisplacement ? 0 : 2;
+        instruction.MemoryDisplacement64 = (ushort)displacement;
+    }
+
     private static bool FitsFromRip(ulong offset) => offset < CaseLayout.Cases;
 
     private ulong ChooseSegment(ref Instruction instruction, ulong address)
     {
-        if (form.Bitness == 32 || !random.Chance(15))
+        if (form.Bitness == 32)
+        {
+            // FS is null there.
+            instruction.SegmentPrefix = random.Chance(2) ? Register.FS : Register.None;
+            return 0;
+        }
+
+        if (!random.Chance(15))
         {
             return 0;
         }
