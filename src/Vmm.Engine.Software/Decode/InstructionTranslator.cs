@@ -140,7 +140,7 @@ internal static unsafe class InstructionTranslator
             i->Base = RegisterOffsets.Of(source.MemoryBase);
         }
 
-        if (source.MemoryIndex != Register.None)
+        if (source.MemoryIndex is not (Register.None or Register.AL))
         {
             i->Index = RegisterOffsets.Of(source.MemoryIndex);
             i->Scale = (byte)int.Log2(source.MemoryIndexScale);

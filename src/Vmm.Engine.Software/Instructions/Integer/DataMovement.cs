@@ -252,10 +252,12 @@ internal static unsafe class DataMovement
         return Outcome.Next;
     }
 
-    /// <summary>XLAT: the decoder presents [rBX + AL] as the memory operand.</summary>
+    /// <summary>XLAT: the operand is [rBX + AL]. The decoder leaves the index out, for it is AL alone and not all of RAX.</summary>
     private static Outcome Load8ToAl(CpuState* s, Instruction* i)
     {
-        if (!Width.LoadOperand<byte>(s, i, out ulong value))
+        Instruction indexed = *i;
+        indexed.Displacement = (byte)s->Gpr.Rax;
+        if (!Width.LoadOperand<byte>(s, &indexed, out ulong value))
         {
             return SlowAccess.Failure(s);
         }

@@ -18,6 +18,12 @@ internal static unsafe class Hints
         SetRange(table, Code.Prefetch_m8, Code.Prefetchwt1_m8);
         SetRange(table, Code.Prefetchnta_m8, Code.Prefetcht2_m8);
         SetRange(table, Code.Prefetchreserved3_m8, Code.Prefetchreserved7_m8);
+
+        // Hints, and shadow-stack reads, of processors that have more than this one: no operation here (SDM Vol. 2B NOP, RDSSP).
+        SetRange(table, Code.Prefetchit1_m8, Code.Prefetchit0_m8);
+        table.Set(Code.Cldemote_m8, &Nothing);
+        table.Set(Code.Rdsspd_r32, &Nothing);
+        table.Set(Code.Rdsspq_r64, &Nothing);
         table.Set(Code.Endbr32, &Nothing);
         table.Set(Code.Endbr64, &Nothing);
         SetRange(table, Code.Lfence, Code.Lfence_EF);
