@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
@@ -29,7 +30,7 @@ internal static unsafe class X87Arithmetic
 
     private static void RegisterForms<T>(
         HandlerTable table, Code top, Code other, Code otherAndPop, Code single, Code doubleReal, Code word, Code dword)
-        where T : struct, IX87Binary
+        where T : struct, IArithmetic
     {
         table.Set(top, &OnRegisters<T>, null);
         table.Set(other, &OnRegisters<T>, null);
@@ -40,45 +41,102 @@ internal static unsafe class X87Arithmetic
         table.Set(dword, null, &OnMemory<T, DwordInteger, int>);
     }
 
-    private readonly struct Add : IX87Binary
+    /// <summary>An operation with a short way for normal numbers.</summary>
+    private interface IArithmetic : IX87Binary
+    {
+        static abstract bool TryNormal(ExtendedReal a, ExtendedReal b, bool extended, out ExtendedReal result, out ushort status);
+    }
+
+    private readonly struct Add : IArithmetic
     {
         public static Unpacked Apply(ref FloatEnvironment environment, FloatFormat format, Unpacked a, Unpacked b, out bool roundedUp) =>
             SoftFloat.Add(ref environment, format, a, b, out roundedUp);
+
+        public static bool TryNormal(ExtendedReal a, ExtendedReal b, bool extended, out ExtendedReal result, out ushort status) =>
+            NormalArithmetic.Add(a, b, 0, extended, out result, out status);
     }
 
-    private readonly struct Subtract : IX87Binary
+    private readonly struct Subtract : IArithmetic
     {
         public static Unpacked Apply(ref FloatEnvironment environment, FloatFormat format, Unpacked a, Unpacked b, out bool roundedUp) =>
             SoftFloat.Add(ref environment, format, a, b.WithSign(!b.Sign), out roundedUp);
+
+        public static bool TryNormal(ExtendedReal a, ExtendedReal b, bool extended, out ExtendedReal result, out ushort status) =>
+            NormalArithmetic.Add(a, b, 0x8000, extended, out result, out status);
     }
 
-    private readonly struct Multiply : IX87Binary
+    private readonly struct Multiply : IArithmetic
     {
         public static Unpacked Apply(ref FloatEnvironment environment, FloatFormat format, Unpacked a, Unpacked b, out bool roundedUp) =>
             SoftFloat.Multiply(ref environment, format, a, b, out roundedUp);
+
+        public static bool TryNormal(ExtendedReal a, ExtendedReal b, bool extended, out ExtendedReal result, out ushort status) =>
+            NormalArithmetic.Multiply(a, b, extended, out result, out status);
     }
 
-    private readonly struct Divide : IX87Binary
+    private readonly struct Divide : IArithmetic
     {
         public static Unpacked Apply(ref FloatEnvironment environment, FloatFormat format, Unpacked a, Unpacked b, out bool roundedUp) =>
             SoftFloat.Divide(ref environment, format, a, b, out roundedUp);
+
+        public static bool TryNormal(ExtendedReal a, ExtendedReal b, bool extended, out ExtendedReal result, out ushort status) =>
+            NormalArithmetic.Divide(a, b, extended, out result, out status);
     }
 
-    private readonly struct Reversed<T> : IX87Binary where T : struct, IX87Binary
+    private readonly struct Reversed<T> : IArithmetic where T : struct, IArithmetic
     {
         public static Unpacked Apply(ref FloatEnvironment environment, FloatFormat format, Unpacked a, Unpacked b, out bool roundedUp) =>
             T.Apply(ref environment, format, b, a, out roundedUp);
+
+        public static bool TryNormal(ExtendedReal a, ExtendedReal b, bool extended, out ExtendedReal result, out ushort status) =>
+            T.TryNormal(b, a, extended, out result, out status);
     }
 
     /// <summary>Both operands are registers, the first the destination.</summary>
-    private static Outcome OnRegisters<T>(CpuState* s, Instruction* i) where T : struct, IX87Binary =>
-        X87Forms.Binary<T>(s, i, i->Destination, i->Source, pop: false);
+    private static Outcome OnRegisters<T>(CpuState* s, Instruction* i) where T : struct, IArithmetic => OnRegisters<T>(s, i, pop: false);
 
-    private static Outcome OnRegistersAndPop<T>(CpuState* s, Instruction* i) where T : struct, IX87Binary =>
-        X87Forms.Binary<T>(s, i, i->Destination, i->Source, pop: true);
+    private static Outcome OnRegistersAndPop<T>(CpuState* s, Instruction* i) where T : struct, IArithmetic => OnRegisters<T>(s, i, pop: true);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Outcome OnRegisters<T>(CpuState* s, Instruction* i, bool pop) where T : struct, IArithmetic
+    {
+        if (X87Exceptions.IsPending(s))
+        {
+            return X87Exceptions.Deliver(s);
+        }
+
+        int destination = i->Destination;
+        if (X87Registers.IsEmpty(s, destination) || X87Registers.IsEmpty(s, i->Source)
+            || !TryNormal<T>(s, i, destination, X87Registers.Read(s, i->Source)))
+        {
+            return X87Forms.Binary<T>(s, i, destination, i->Source, pop);
+        }
+
+        if (pop)
+        {
+            X87Registers.Pop(s);
+        }
+
+        return Outcome.Next;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool TryNormal<T>(CpuState* s, Instruction* i, int destination, ExtendedReal b) where T : struct, IArithmetic
+    {
+        if (!NormalArithmetic.Serves(s, out bool extended)
+            || !T.TryNormal(X87Registers.Read(s, destination), b, extended, out ExtendedReal result, out ushort status))
+        {
+            return false;
+        }
+
+        X87Exceptions.Begin(s, i);
+        s->FpuStatus |= status;
+        X87Registers.Write(s, destination, result);
+        return true;
+    }
 
     private static Outcome OnMemory<T, TFormat, TBits>(CpuState* s, Instruction* i)
-        where T : struct, IX87Binary
+        where T : struct, IArithmetic
         where TFormat : struct, IX87Source<TBits>
         where TBits : unmanaged
     {
@@ -92,8 +150,14 @@ internal static unsafe class X87Arithmetic
             return SlowAccess.Failure(s);
         }
 
+        bool empty = X87Registers.IsEmpty(s, 0);
+        if (!empty && TFormat.TryExtend(bits, out ExtendedReal normal) && TryNormal<T>(s, i, 0, normal))
+        {
+            return Outcome.Next;
+        }
+
         X87Exceptions.Begin(s, i);
-        if (X87Registers.IsEmpty(s, 0))
+        if (empty)
         {
             X87Forms.Underflow(s, i, 0, pop: false);
             return Outcome.Next;

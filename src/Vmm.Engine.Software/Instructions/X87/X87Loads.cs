@@ -49,6 +49,12 @@ internal static unsafe class X87Loads
             return Outcome.Next;
         }
 
+        if (TFormat.TryExtend(bits, out ExtendedReal normal))
+        {
+            X87Registers.Push(s, normal);
+            return Outcome.Next;
+        }
+
         FloatEnvironment environment = X87Exceptions.Environment(s);
         Unpacked value = TFormat.Unpack(bits);
         if (X87Operands.Ordinary(ref environment, value, out Unpacked result))

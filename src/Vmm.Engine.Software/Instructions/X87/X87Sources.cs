@@ -7,26 +7,37 @@ namespace Vmm.Engine.Software.Instructions.X87;
 internal interface IX87Source<T> where T : unmanaged
 {
     static abstract Unpacked Unpack(T bits);
+
+    /// <summary>The datum when it is a normal number; false when it is not.</summary>
+    static abstract bool TryExtend(T bits, out ExtendedReal value);
 }
 
 internal readonly struct SingleReal : IX87Source<uint>
 {
     public static Unpacked Unpack(uint bits) => Unpacked.FromSingle(bits);
+
+    public static bool TryExtend(uint bits, out ExtendedReal value) => NormalArithmetic.FromSingle(bits, out value);
 }
 
 internal readonly struct DoubleReal : IX87Source<ulong>
 {
     public static Unpacked Unpack(ulong bits) => Unpacked.FromDouble(bits);
+
+    public static bool TryExtend(ulong bits, out ExtendedReal value) => NormalArithmetic.FromDouble(bits, out value);
 }
 
 internal readonly struct WordInteger : IX87Source<short>
 {
     public static Unpacked Unpack(short bits) => QwordInteger.Unpack(bits);
+
+    public static bool TryExtend(short bits, out ExtendedReal value) => NormalArithmetic.FromInteger(bits, out value);
 }
 
 internal readonly struct DwordInteger : IX87Source<int>
 {
     public static Unpacked Unpack(int bits) => QwordInteger.Unpack(bits);
+
+    public static bool TryExtend(int bits, out ExtendedReal value) => NormalArithmetic.FromInteger(bits, out value);
 }
 
 internal readonly struct QwordInteger : IX87Source<long>
@@ -36,6 +47,8 @@ internal readonly struct QwordInteger : IX87Source<long>
         FloatEnvironment exact = default;
         return SoftFloat.FromInteger(ref exact, FloatFormat.Extended, bits, out _);
     }
+
+    public static bool TryExtend(long bits, out ExtendedReal value) => NormalArithmetic.FromInteger(bits, out value);
 }
 
 /// <summary>18 decimal digits and a sign (SDM Vol. 1 4.7).</summary>
@@ -52,6 +65,12 @@ internal readonly record struct PackedDecimal(ulong LowDigits, ushort HighDigits
         ulong value = Digits(bits.HighDigitsAndSign, 2);
         value = (value * 10_000_000_000_000_000) + Digits(bits.LowDigits, 16);
         return QwordInteger.Unpack((long)value).WithSign((bits.HighDigitsAndSign & 0x8000) != 0);
+    }
+
+    public static bool TryExtend(PackedDecimal bits, out ExtendedReal value)
+    {
+        value = default;
+        return false;
     }
 
     public static PackedDecimal Pack(bool sign, ulong magnitude)

@@ -40,6 +40,9 @@ internal static unsafe class X87Stores
     private interface ITarget<T> where T : unmanaged
     {
         static abstract T Convert(ref FloatEnvironment environment, Unpacked value, out bool roundedUp);
+
+        /// <summary>The short way, rounding to nearest; false when it does not serve.</summary>
+        static abstract bool TryNormal(ExtendedReal value, out T bits, out ushort status);
     }
 
     private static Unpacked Narrow(ref FloatEnvironment environment, FloatFormat format, Unpacked value, out bool roundedUp)
@@ -54,30 +57,53 @@ internal static unsafe class X87Stores
     {
         public static uint Convert(ref FloatEnvironment environment, Unpacked value, out bool roundedUp) =>
             Narrow(ref environment, FloatFormat.Single, value, out roundedUp).ToSingle();
+
+        public static bool TryNormal(ExtendedReal value, out uint bits, out ushort status) =>
+            NormalArithmetic.ToSingle(value, out bits, out status);
     }
 
     private readonly struct ToDouble : ITarget<ulong>
     {
         public static ulong Convert(ref FloatEnvironment environment, Unpacked value, out bool roundedUp) =>
             Narrow(ref environment, FloatFormat.Double, value, out roundedUp).ToDouble();
+
+        public static bool TryNormal(ExtendedReal value, out ulong bits, out ushort status) =>
+            NormalArithmetic.ToDouble(value, out bits, out status);
     }
 
     private readonly struct ToWord : ITarget<short>
     {
         public static short Convert(ref FloatEnvironment environment, Unpacked value, out bool roundedUp) =>
             (short)SoftFloat.ToInteger(ref environment, value, 16, out roundedUp);
+
+        public static bool TryNormal(ExtendedReal value, out short bits, out ushort status)
+        {
+            bool fits = NormalArithmetic.ToInteger(value, out long integer, out status);
+            bits = (short)integer;
+            return fits && bits == integer;
+        }
     }
 
     private readonly struct ToDword : ITarget<int>
     {
         public static int Convert(ref FloatEnvironment environment, Unpacked value, out bool roundedUp) =>
             (int)SoftFloat.ToInteger(ref environment, value, 32, out roundedUp);
+
+        public static bool TryNormal(ExtendedReal value, out int bits, out ushort status)
+        {
+            bool fits = NormalArithmetic.ToInteger(value, out long integer, out status);
+            bits = (int)integer;
+            return fits && bits == integer;
+        }
     }
 
     private readonly struct ToQword : ITarget<long>
     {
         public static long Convert(ref FloatEnvironment environment, Unpacked value, out bool roundedUp) =>
             SoftFloat.ToInteger(ref environment, value, 64, out roundedUp);
+
+        public static bool TryNormal(ExtendedReal value, out long bits, out ushort status) =>
+            NormalArithmetic.ToInteger(value, out bits, out status);
     }
 
     private readonly struct Truncated<T, TBits> : ITarget<TBits>
@@ -88,6 +114,13 @@ internal static unsafe class X87Stores
         {
             environment.Rounding = RoundingMode.TowardZero;
             return T.Convert(ref environment, value, out roundedUp);
+        }
+
+        public static bool TryNormal(ExtendedReal value, out TBits bits, out ushort status)
+        {
+            bits = default;
+            status = 0;
+            return false;
         }
     }
 
@@ -108,6 +141,13 @@ internal static unsafe class X87Stores
             environment.Raised = attempt.Raised;
             return PackedDecimal.Pack(value.Sign, magnitude);
         }
+
+        public static bool TryNormal(ExtendedReal value, out PackedDecimal bits, out ushort status)
+        {
+            bits = default;
+            status = 0;
+            return false;
+        }
     }
 
     private static Outcome Store<T, TBits>(CpuState* s, Instruction* i) where T : struct, ITarget<TBits> where TBits : unmanaged =>
@@ -124,6 +164,11 @@ internal static unsafe class X87Stores
         }
 
         bool empty = X87Registers.IsEmpty(s, 0);
+        if (!empty && NormalArithmetic.Serves(s) && T.TryNormal(X87Registers.Read(s, 0), out TBits normal, out ushort status))
+        {
+            return StoreNormal(s, i, normal, status, pop);
+        }
+
         FloatEnvironment environment = X87Exceptions.Environment(s);
         Unpacked value = empty ? new Unpacked(FloatClass.Unsupported, false, 0, 0) : X87Registers.Read(s, 0).Unpack();
         TBits bits = T.Convert(ref environment, value, out bool roundedUp);
@@ -165,6 +210,23 @@ internal static unsafe class X87Stores
         store
             ? Operands.StoreOperand(s, i, value)
             : Operands.WriteAddress(s, i, sizeof(T), out ulong linear) && SlowAccess.ProbeWrite(s, linear, sizeof(T));
+
+    private static Outcome StoreNormal<TBits>(CpuState* s, Instruction* i, TBits bits, ushort status, bool pop) where TBits : unmanaged
+    {
+        if (!Operands.StoreOperand(s, i, bits))
+        {
+            return SlowAccess.Failure(s);
+        }
+
+        X87Exceptions.Begin(s, i);
+        s->FpuStatus |= status;
+        if (pop)
+        {
+            X87Registers.Pop(s);
+        }
+
+        return Outcome.Next;
+    }
 
     // A copy: only an empty register is an exception.
     private static Outcome StoreExtended(CpuState* s, Instruction* i)
