@@ -21,7 +21,7 @@ internal static unsafe class X87ControlInstructions
         table.Set(Code.Fnstcw_m2byte, null, &StoreControl);
         table.Set(Code.Fldcw_m2byte, null, &LoadControl);
         table.Set(Code.Wait, &Wait);
-        table.Set(Code.Fnop, &Wait);
+        table.Set(Code.Fnop, &NoOperation);
         table.Set(Code.Fneni, &DoNothing);
         table.Set(Code.Fndisi, &DoNothing);
         table.Set(Code.Fnsetpm, &DoNothing);
@@ -72,6 +72,18 @@ internal static unsafe class X87ControlInstructions
     }
 
     private static Outcome Wait(CpuState* s, Instruction* i) => X87Exceptions.IsPending(s) ? X87Exceptions.Deliver(s) : Outcome.Next;
+
+    // It counts as the last instruction all the same (SDM Vol. 2A "FNOP").
+    private static Outcome NoOperation(CpuState* s, Instruction* i)
+    {
+        if (X87Exceptions.IsPending(s))
+        {
+            return X87Exceptions.Deliver(s);
+        }
+
+        s->FpuLastInstruction = i->Rip;
+        return Outcome.Next;
+    }
 
     // Coprocessor instructions of the 8087 and 80287 that later processors accept and ignore (SDM Vol. 1 8.3.11).
     private static Outcome DoNothing(CpuState* s, Instruction* i) => Outcome.Next;
