@@ -96,7 +96,7 @@ public sealed unsafe class BlockDecoderTests
     public void Block_mode_is_that_of_64_bit_code_in_long_mode_only()
     {
         using TestMachine machine = new();
-        Assert.Equal(BlockMode.Code64, machine.State->BlockMode);
+        Assert.Equal(BlockMode.Code64, machine.State->BlockMode & BlockMode.SizeMask);
         machine.State->Cs.AccessRights &= ~0x2000u;
         BlockMode.Update(machine.State);
         Assert.Equal(BlockMode.Code16, machine.State->BlockMode & BlockMode.SizeMask);

@@ -39,24 +39,27 @@ public sealed unsafe class ExtendedPageTablesTests : IDisposable
     }
 
     [Fact]
-    public void An_absent_entry_is_a_violation_with_the_access_in_its_qualification()
+    public void A_load_or_store_through_an_absent_entry_exits_with_its_data()
     {
         Enable();
-        Assert.False(LinearMemory.Load(_machine.State, Linear, out byte _));
-        Assert.Equal(Outcome.Leave, SlowAccess.Failure(_machine.State));
-        Assert.Equal(0x181UL, _machine.EptQualification);
-        Assert.False(LinearMemory.Store(_machine.State, Linear, (byte)1));
-        Assert.Equal(0x182UL, _machine.EptQualification);
+        _machine.DeviceValue = 0x5A;
+        Assert.Equal(0x5A, _machine.Load<byte>(Linear));
+        Assert.True(LinearMemory.Store(_machine.State, Linear, (byte)1));
+        Assert.Equal(
+            [new DeviceAccess(false, Linear, Linear, 1, 0x5A), new DeviceAccess(true, Linear, Linear, 1, 1)],
+            _machine.DeviceAccesses);
     }
 
     [Fact]
-    public void A_write_to_a_read_only_page_is_a_violation_that_tells_the_rights()
+    public void A_store_to_a_read_only_page_exits_with_its_data_and_leaves_memory_alone()
     {
         _tables.MapEpt(_root, Linear, 0x5000, 5 | WriteBack);
         Enable();
         _machine.Load<byte>(Linear);
-        Assert.False(LinearMemory.Store(_machine.State, Linear, (byte)1));
-        Assert.Equal(0x182UL | 5 << 3, _machine.EptQualification);
+        Assert.Empty(_machine.DeviceAccesses);
+        Assert.True(LinearMemory.Store(_machine.State, Linear, (byte)1));
+        Assert.Equal([new DeviceAccess(true, Linear, Linear, 1, 1)], _machine.DeviceAccesses);
+        Assert.Equal(0, _machine.Memory.Bytes[0x5000]);
     }
 
     [Fact]

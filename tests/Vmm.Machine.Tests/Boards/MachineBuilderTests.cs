@@ -1,12 +1,11 @@
 using System.Reflection;
-using Moq;
+using Vmm.Engine.Software;
 using Vmm.Kernel;
 using Vmm.Kernel.Plugins;
 using Vmm.Machine.Boards;
 using Vmm.Machine.Configuration;
 using Vmm.Machine.Tests.Boot;
 using Vmm.Sdk;
-using Vmm.Vmx;
 
 namespace Vmm.Machine.Tests.Boards;
 
@@ -61,8 +60,6 @@ public sealed class MachineBuilderTests : IDisposable
 
     private AssembledMachine Build(params KeyValuePair<string, string?>[] values)
     {
-        Mock<IVmxEngine> engine = new();
-        engine.Setup(e => e.CreateMachine(It.IsAny<IPhysicalMemory>(), It.IsAny<ITimeSource>())).Returns(Mock.Of<IVmxMachine>());
         Dictionary<string, string?> all = new() { ["kernel"] = _kernel, ["memory"] = "64M", ["serial"] = "none" };
         foreach ((string key, string? value) in values)
         {
@@ -70,6 +67,6 @@ public sealed class MachineBuilderTests : IDisposable
         }
 
         MachineDescription description = MachineReader.Read(MachineConfiguration.Load(null, all, new Dictionary<string, string>()));
-        return new MachineBuilder(Plugins, engine.Object, new SilentLog()).Build(description);
+        return new MachineBuilder(Plugins, new SoftwareEngine(), new SilentLog()).Build(description);
     }
 }
