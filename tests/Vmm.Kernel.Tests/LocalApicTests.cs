@@ -337,6 +337,16 @@ public sealed class LocalApicTests
     }
 
     [Fact]
+    public void Virtual_wire_mode_passes_the_8259_and_the_nmi()
+    {
+        Apic.PowerOn();
+        Apic.EnterVirtualWireMode();
+        Assert.True(Apic.PassesExternalInterrupts);
+        Apic.SetPin(ApicRegister.LvtLint1, asserted: true);
+        Assert.Equal(["NMI"], _cores[0].Events);
+    }
+
+    [Fact]
     public void Lint1_delivers_the_nmi_line()
     {
         Apic.SetPin(ApicRegister.LvtLint1, asserted: true);

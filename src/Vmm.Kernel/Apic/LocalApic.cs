@@ -109,6 +109,17 @@ internal sealed partial class LocalApic
         ResetRegisters();
     }
 
+    /// <summary>
+    /// Virtual-wire mode, in which firmware hands the bootstrap processor over (MultiProcessor Specification 1.4,
+    /// 3.6.2.2): the 8259A reaches the core through LINT0, the NMI through LINT1.
+    /// </summary>
+    public void EnterVirtualWireMode()
+    {
+        Volatile.Write(ref _spuriousVector, 0xFF | SoftwareEnable);
+        WriteLvt(ApicRegister.LvtLint0, (uint)DeliveryMode.ExternalInterrupt << 8);
+        WriteLvt(ApicRegister.LvtLint1, (uint)DeliveryMode.Nmi << 8);
+    }
+
     /// <summary>State after INIT (11.4.7.3): as after reset, but the base register survives.</summary>
     public void ResetRegisters()
     {

@@ -4,7 +4,8 @@ namespace Vmm.Kernel;
 
 /// <summary>
 /// Number and time of one processor's exits by reason. Every exit is counted; one in 16 of a reason is timed, because
-/// two readings of the host's clock cost more than most exits, and stands for the others.
+/// two readings of the host's clock cost more than most exits, and stands for the others. The first of a reason is not:
+/// it compiles what the later ones run.
 /// </summary>
 internal sealed class ExitCounters
 {
@@ -18,7 +19,7 @@ internal sealed class ExitCounters
     public long Enter(int reason)
     {
         ref Counter counter = ref _counters[reason < Reasons ? reason : Reasons - 1];
-        return (counter.Count++ & (SamplePeriod - 1)) == 0 ? Stopwatch.GetTimestamp() : 0;
+        return (++counter.Count & (SamplePeriod - 1)) == 0 ? Stopwatch.GetTimestamp() : 0;
     }
 
     /// <summary>Adds the time of a timed exit.</summary>

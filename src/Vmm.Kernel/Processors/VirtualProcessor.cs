@@ -56,6 +56,11 @@ internal sealed partial class VirtualProcessor : IPooledProcessor, IVmExitSink, 
         Msrs.Reset();
         TimestampOffset = 0;
         ResetEvents();
+        if (state is not null)
+        {
+            Apic.EnterVirtualWireMode(); // a boot protocol stands in for firmware
+        }
+
         bool starts = state is not null || Id.Index == 0;
         _stateToLoad = state ?? PowerOnState.Create(Machine.Cpuid.Signature);
         _activity = starts ? ActivityState.Active : ActivityState.WaitForSipi;
