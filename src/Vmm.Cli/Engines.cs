@@ -1,3 +1,4 @@
+using Vmm.Engine.Software;
 using Vmm.Machine;
 using Vmm.Vmx;
 
@@ -6,7 +7,7 @@ namespace Vmm.Cli;
 /// <summary>The engines of this build, the preferred one first.</summary>
 internal static class Engines
 {
-    private static readonly IReadOnlyList<(string Name, Func<IVmxEngine> Create)> All = [("software", () => new Vmm.Engine.Software.SoftwareEngine())];
+    private static readonly IReadOnlyList<(string Name, Func<IVmxEngine> Create)> All = [("software", () => new SoftwareEngine())];
 
     /// <summary>Makes an engine.</summary>
     /// <param name="name">Its name, or <c>auto</c> for the preferred one.</param>

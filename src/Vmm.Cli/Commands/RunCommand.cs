@@ -99,7 +99,13 @@ internal static class RunCommand
             _registrations = Array.ConvertAll(signals, signal => PosixSignalRegistration.Create(signal.Signal, context =>
             {
                 context.Cancel = true;
-                Received ??= signal.Number;
+                if (Received is not null)
+                {
+                    // The orderly end takes too long for whoever asks twice; the terminal is restored at exit.
+                    Environment.Exit(ExitStatus.SignalBase + signal.Number);
+                }
+
+                Received = signal.Number;
                 stop.Cancel();
             }));
         }

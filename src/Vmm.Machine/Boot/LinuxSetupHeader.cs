@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Text;
 
 namespace Vmm.Machine.Boot;
 
@@ -92,21 +91,6 @@ internal sealed class LinuxSetupHeader
         }
 
         return header;
-    }
-
-    /// <summary>The kernel's own version text, when the image has one.</summary>
-    public string VersionText()
-    {
-        ushort pointer = Word(0x20E);
-        int start = pointer + 0x200;
-        if (pointer == 0 || start >= SetupBytes)
-        {
-            return "Linux";
-        }
-
-        ReadOnlySpan<byte> text = Setup[start..];
-        int end = text.IndexOf((byte)0);
-        return end < 0 ? "Linux" : Encoding.ASCII.GetString(text[..end]);
     }
 
     private ushort Word(int offset) => BinaryPrimitives.ReadUInt16LittleEndian(_image.Span[offset..]);

@@ -125,10 +125,12 @@ public static class MachineReader
             }
         }
 
-        string device = section["device"] ?? configuration.Values["diskDevice"]
-            ?? throw Invalid(configuration, section.Path, "the board names no device for disks; add 'device'");
-        return new DiskDescription(section.Key, section["format"] ?? "raw", device, new ConfigurationOptions(source, options));
+        return new DiskDescription(section.Key, OwnOrBoards(configuration, section, "format", "diskFormat"), OwnOrBoards(configuration, section, "device", "diskDevice"),
+            new ConfigurationOptions(source, options));
     }
+
+    private static string OwnOrBoards(MachineConfiguration configuration, IConfigurationSection disk, string key, string boardKey) =>
+        disk[key] ?? configuration.Values[boardKey] ?? throw Invalid(configuration, disk.Path, $"the board has no '{boardKey}'; add '{key}'");
 
     private static ComponentDescription ReadScheduler(MachineConfiguration configuration, IConfigurationSection section)
     {

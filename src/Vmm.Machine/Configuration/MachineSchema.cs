@@ -8,7 +8,7 @@ internal static class MachineSchema
     private static readonly string[] MachineKeys =
     [
         "name", "kernel", "initrd", "cmdline", "entry", "memory", "cpus", "engine", "scheduler", "serial",
-        "noReboot", "onFault", "diskDevice", "devices", "disks", "exits", "plugins",
+        "noReboot", "onFault", "diskDevice", "diskFormat", "devices", "disks", "exits", "plugins",
     ];
 
     private static readonly string[] SchedulerKeys = ["type", "options"];

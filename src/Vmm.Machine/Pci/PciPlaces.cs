@@ -6,6 +6,7 @@ namespace Vmm.Machine.Pci;
 internal sealed class PciPlaces(IEnumerable<DeviceDescription> devices)
 {
     private const int Devices = 32;
+    private readonly Dictionary<PciAddress, string> _wanted = [];
     private readonly HashSet<int> _taken = [0, .. devices.Select(device => device.PciAddress).OfType<PciAddress>().Select(address => (int)address.Device)];
 
     /// <summary>The place of a device.</summary>
@@ -13,7 +14,9 @@ internal sealed class PciPlaces(IEnumerable<DeviceDescription> devices)
     {
         if (device.PciAddress is { } wanted)
         {
-            return wanted;
+            return _wanted.TryAdd(wanted, device.Name)
+                ? wanted
+                : throw new MachineException($"{device.Options.Source}: the PCI address {wanted} is taken by '{_wanted[wanted]}'; give one of them another.");
         }
 
         for (byte number = 1; number < Devices; number++)

@@ -1,7 +1,7 @@
 using System.Reflection;
 using Vmm.Engine.Software;
-using Vmm.Kernel;
 using Vmm.Kernel.Plugins;
+using Vmm.Kernel;
 using Vmm.Machine.Boards;
 using Vmm.Machine.Configuration;
 using Vmm.Machine.Tests.Boot;
@@ -30,6 +30,14 @@ public sealed class MachineBuilderTests : IDisposable
         Assert.Equal(["low RAM", "RAM"], machine.VirtualMachine.Memory.Map.Select(region => region.Name));
     }
 
+    [Fact]
+    public async Task A_disk_is_a_PCI_function_at_the_first_free_place()
+    {
+        await using AssembledMachine machine = Build([new("disks:d:format", "memory"), new("disks:d:options:size", "1M")]);
+
+        Assert.NotNull(machine.VirtualMachine.Pci.Find(new PciAddress(0, 1, 0)));
+    }
+
     [Theory]
     [InlineData("devices:x:type", "uart-16551", "command line: devices:x: there is no device model 'uart-16551'; did you mean 'uart-16550'?")]
     [InlineData("scheduler", "round-robbin", "did you mean 'round-robin'?")]
@@ -50,6 +58,13 @@ public sealed class MachineBuilderTests : IDisposable
         MachineException error = Assert.Throws<MachineException>(() => Build([new("devices:com9:type", "uart-16550"), new("devices:com9:options:port", "0x3fa")]));
         Assert.Contains("com1", error.Message, StringComparison.Ordinal);
         Assert.Contains("com9", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Two_functions_at_one_PCI_address_are_told_with_both_names()
+    {
+        MachineException error = Assert.Throws<MachineException>(() => Build([new("devices:pci2:type", "pci-host-bridge"), new("devices:pci2:pci", "00:00.0")]));
+        Assert.Contains("00:00.0 is taken by 'pci'", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Events;
@@ -103,25 +102,11 @@ internal static unsafe class MultiplyDivide
     }
 
     /// <summary>A signed product with CF and OF set when it does not fit its lower half.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Product<T>(CpuState* s, ulong a, ulong b, out ulong upper) where T : unmanaged
     {
-        long x = (long)Width.SignExtend<T>(a);
-        long y = (long)Width.SignExtend<T>(b);
-        long low;
-        bool truncated;
-        if (sizeof(T) == 8)
-        {
-            upper = (ulong)Math.BigMul(x, y, out low);
-            truncated = (long)upper != low >> 63;
-        }
-        else
-        {
-            low = x * y;
-            upper = (ulong)(low >> (Width.Bits<T>() & 63));
-            truncated = (long)Width.SignExtend<T>((ulong)low) != low;
-        }
-
+        long high = Math.BigMul((long)Width.SignExtend<T>(a), (long)Width.SignExtend<T>(b), out long low);
+        upper = sizeof(T) == 8 ? (ulong)high : (ulong)(low >> (Width.Bits<T>() & 63));
+        bool truncated = sizeof(T) == 8 ? high != low >> 63 : (long)Width.SignExtend<T>((ulong)low) != low;
         ArithmeticFlags.SetResult(s, Width.Bits<T>(), (ulong)low, truncated, truncated);
         return (ulong)low;
     }
