@@ -103,7 +103,7 @@ internal sealed unsafe class Campaign(CampaignOptions options, NativeProcessor n
         Mismatches[form] = before + 1;
         if (before < ReportedPerForm)
         {
-            Reports.Add(CaseReport.Write(form, _indexes[n], options.Seed, _instructions[n], slot, differences));
+            Reports.Add(CaseReport.Write(form.ToString(), _indexes[n], options.Seed, _instructions[n], slot, differences));
         }
     }
 }

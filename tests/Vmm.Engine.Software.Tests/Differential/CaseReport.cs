@@ -8,7 +8,7 @@ namespace Vmm.Engine.Software.Tests.Differential;
 internal static unsafe class CaseReport
 {
     public static string Write(
-        InstructionForm form, int index, ulong seed, in Instruction instruction, CaseSlot* slot, List<string> differences)
+        string form, int index, ulong seed, in Instruction instruction, CaseSlot* slot, List<string> differences)
     {
         ProcessorImage* input = &slot->Input;
         StringBuilder text = new();

@@ -1,10 +1,14 @@
 using System.Runtime.InteropServices;
+using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Events;
+using Vmm.Engine.Software.Execute;
+using Vmm.Engine.Software.Instructions;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
 using Vmm.Engine.Software.Tests.Harness;
 using Vmm.Vmx;
+using Instruction = Vmm.Engine.Software.Decode.Instruction;
 
 namespace Vmm.Engine.Software.Tests.Differential;
 
@@ -28,7 +32,9 @@ internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExi
     public InterpretedProcessor()
     {
         _hostMemory = new HostPhysicalMemory(_memory);
-        _processor = new LogicalProcessor(_hostMemory, new FixedTime(), 0, handlers: null, this, this);
+        HandlerTable handlers = new(InstructionSet.Handlers);
+        handlers.Set(Code.Int3, &Stop);
+        _processor = new LogicalProcessor(_hostMemory, new FixedTime(), 0, handlers, this, this);
         MapPages();
         CpuState* s = _processor.State;
         s->Cr0 = (ulong)(Cr0Bits.Pe | Cr0Bits.Mp | Cr0Bits.Et | Cr0Bits.Ne | Cr0Bits.Wp | Cr0Bits.Am | Cr0Bits.Pg);
@@ -47,8 +53,33 @@ internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExi
     /// <summary>The two pages of data after a case.</summary>
     public ReadOnlySpan<byte> Memory => _memory.Bytes.Slice(DataPages, CaseLayout.DataSize);
 
-    /// <summary>Runs one case.</summary>
+    /// <summary>Runs the first instruction of a case.</summary>
     public void Run(CaseSlot* slot, ProcessorImage* result)
+    {
+        Load(slot);
+        Save(result, Step(slot->Input.Rip));
+    }
+
+    /// <summary>Runs a case block by block until it comes to an INT3 or faults.</summary>
+    public void RunBlocks(CaseSlot* slot, ProcessorImage* result)
+    {
+        Load(slot);
+        Outcome outcome;
+        do
+        {
+            outcome = _processor.RunBlock();
+        }
+        while (outcome == Outcome.Branch);
+        Save(result, outcome == Outcome.Leave ? Outcome.Branch : outcome);
+    }
+
+    private static Outcome Stop(CpuState* s, Instruction* i)
+    {
+        s->Rip = i->Rip;
+        return Outcome.Leave;
+    }
+
+    private void Load(CaseSlot* slot)
     {
         new ReadOnlySpan<byte>(slot->Memory, CaseLayout.DataSize).CopyTo(_memory.Bytes[DataPages..]);
         Span<byte> code = _memory.Bytes.Slice(CodePage, CaseLayout.PageSize);
@@ -56,7 +87,6 @@ internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExi
         new ReadOnlySpan<byte>(slot->Input.Code, (int)slot->Input.CodeLength).CopyTo(code[(int)(slot->Input.Rip - CaseLayout.Code)..]);
         _hostMemory.AddressSpace.NoteWrite(CodePage, CaseLayout.PageSize);
         Load(&slot->Input);
-        Save(result, Step(slot->Input.Rip));
     }
 
     // A long repetition gives way to interrupts now and then, to go on where it was.

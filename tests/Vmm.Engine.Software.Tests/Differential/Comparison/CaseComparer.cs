@@ -15,8 +15,10 @@ internal static unsafe class CaseComparer
     private static readonly string[] GeneralNames =
         ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
 
-    /// <summary>The differences, one a line; none: they agree.</summary>
-    public static List<string> Compare(in Instruction instruction, CaseSlot* slot, ProcessorImage* interpreted, ReadOnlySpan<byte> memory)
+    /// <summary>
+    /// The differences, one a line; none: they agree. Flags that instructions before the last left undefined are given.
+    /// </summary>
+    public static List<string> Compare(in Instruction instruction, CaseSlot* slot, ProcessorImage* interpreted, ReadOnlySpan<byte> memory, ulong undefinedBefore = 0)
     {
         List<string> differences = [];
         ProcessorImage* native = &slot->Native;
@@ -39,7 +41,7 @@ internal static unsafe class CaseComparer
             Compare(GeneralNames[n], interpreted->Gpr[n], native->Gpr[n], differences);
         }
 
-        ulong undefined = native->Vector == CaseResult.Breakpoint ? UndefinedFlags.Of(instruction, &slot->Input) : 0;
+        ulong undefined = native->Vector == CaseResult.Breakpoint ? UndefinedFlags.Of(instruction, &slot->Input) | undefinedBefore : 0;
         CompareFlags(interpreted->Rflags, native->Rflags, undefined, differences);
         Compare("cs", interpreted->Cs, native->Cs, differences);
         Compare("ss", interpreted->Ss, native->Ss, differences);

@@ -47,6 +47,15 @@ internal static unsafe class UndefinedFlags
         _ => Always.GetValueOrDefault(instruction.Mnemonic),
     };
 
+    /// <summary>Whether at most AF is undefined, whatever the inputs.</summary>
+    public static bool IsAdjustAtMost(Code code) => code.Mnemonic() switch
+    {
+        Mnemonic.Shl or Mnemonic.Sal or Mnemonic.Shr or Mnemonic.Sar or Mnemonic.Rol or Mnemonic.Ror or Mnemonic.Rcl or Mnemonic.Rcr =>
+            code.ToOpCode().Op1Kind == OpCodeOperandKind.imm8_const_1,
+        Mnemonic.Shld or Mnemonic.Shrd => false,
+        Mnemonic mnemonic => (Always.GetValueOrDefault(mnemonic) & ~Adjust) == 0,
+    };
+
     /// <summary>SHLD and SHRD by more than the operand's size leave the destination undefined too.</summary>
     public static bool IsResultUndefined(in Instruction instruction, ProcessorImage* input) =>
         instruction.Mnemonic is Mnemonic.Shld or Mnemonic.Shrd && Count(instruction, 2, input) > OperandBits(instruction);

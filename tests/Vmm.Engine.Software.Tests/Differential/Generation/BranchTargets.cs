@@ -15,6 +15,7 @@ internal static class BranchTargets
     public static ulong Near(ulong rip, CaseRandom random)
     {
         ulong target = random.Chance(50) ? rip - 1 - (ulong)random.Below(120) : rip + LongestInstruction + (ulong)random.Below(110);
-        return Math.Clamp(target, CaseLayout.Code, CaseLayout.Code + CaseLayout.PageSize - 1);
+        target = Math.Clamp(target, CaseLayout.Code, CaseLayout.Code + CaseLayout.PageSize - 1);
+        return target - rip < LongestInstruction ? rip - 1 : target;
     }
 }

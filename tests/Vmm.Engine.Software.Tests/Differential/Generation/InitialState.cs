@@ -32,7 +32,9 @@ internal static unsafe class InitialState
         }
 
         image->Gpr[4] = StackPointer(random);
-        image->Rip = CaseLayout.Code + CodeMargin + (ulong)random.Below(CaseLayout.PageSize - (2 * CodeMargin));
+        image->Rip = random.Chance(1)
+            ? CaseLayout.Code + CaseLayout.PageSize - 1 - (ulong)random.Below(12)
+            : CaseLayout.Code + CodeMargin + (ulong)random.Below(CaseLayout.PageSize - (2 * CodeMargin));
         image->Rflags = 0x202 | (random.Next() & 0x8D5) | (random.Chance(25) ? 0x400UL : 0);
         image->Cs = form.Bitness == 64 ? CaseLayout.Code64Selector : CaseLayout.Code32Selector;
         image->Ss = CaseLayout.DataSelector;

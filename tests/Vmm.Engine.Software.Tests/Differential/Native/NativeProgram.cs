@@ -38,7 +38,9 @@ internal sealed class NativeProgram
     private const ulong Remaining = ElfExecutable.ZeroedData;
     private const ulong Current = ElfExecutable.ZeroedData + 8;
     private const ulong Scratch = ElfExecutable.ZeroedData + 64;
-    private const ulong SignalStack = ElfExecutable.ZeroedData + 0x1_0000;
+
+    // Far from every address that 32 bits of displacement reach: a case whose RSP lay on it would be taken for a handler.
+    private const ulong SignalStack = 0x5EAD_BEE0_0000;
     private const int SignalStackSize = 0x2_0000;
     private const ulong WorkStackEnd = ElfExecutable.ZeroedData + ElfExecutable.ZeroedDataSize;
 
@@ -88,6 +90,7 @@ internal sealed class NativeProgram
         Map(CaseLayout.Code, CaseLayout.PageSize, 7, PrivateAnonymous | Fixed);
         Map(CaseLayout.Data, CaseLayout.DataSize, 3, PrivateAnonymous | Fixed);
         Map(CaseLayout.ReadOnlyData, CaseLayout.PageSize, 1, PrivateAnonymous | Fixed);
+        Map(SignalStack, SignalStackSize, 3, PrivateAnonymous | Fixed);
 
         // A page that was never read is not present, and a write to it would say so.
         _a.mov(rax, CaseLayout.ReadOnlyData);
