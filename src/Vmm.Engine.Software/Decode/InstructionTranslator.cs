@@ -81,22 +81,22 @@ internal static unsafe class InstructionTranslator
                 i->Immediate = source.GetImmediate(n);
                 break;
             case OpKind.MemorySegSI:
-                StringOperand(source.MemorySegment, i, 2, mode);
+                StringOperand(SegmentOf(source, mode), i, 2, mode);
                 break;
             case OpKind.MemorySegESI:
-                StringOperand(source.MemorySegment, i, 4, mode);
+                StringOperand(SegmentOf(source, mode), i, 4, mode);
                 break;
             case OpKind.MemorySegRSI:
-                StringOperand(source.MemorySegment, i, 8, mode);
+                StringOperand(SegmentOf(source, mode), i, 8, mode);
                 break;
             case OpKind.MemorySegDI:
-                MaskedStoreOperand(source.MemorySegment, i, 2, mode);
+                MaskedStoreOperand(SegmentOf(source, mode), i, 2, mode);
                 break;
             case OpKind.MemorySegEDI:
-                MaskedStoreOperand(source.MemorySegment, i, 4, mode);
+                MaskedStoreOperand(SegmentOf(source, mode), i, 4, mode);
                 break;
             case OpKind.MemorySegRDI:
-                MaskedStoreOperand(source.MemorySegment, i, 8, mode);
+                MaskedStoreOperand(SegmentOf(source, mode), i, 8, mode);
                 break;
             case OpKind.MemoryESDI:
                 SetAddressSize(i, 2);
@@ -146,7 +146,17 @@ internal static unsafe class InstructionTranslator
             i->Scale = (byte)int.Log2(source.MemoryIndexScale);
         }
 
-        SetSegment(source.MemorySegment, i, mode);
+        SetSegment(SegmentOf(source, mode), i, mode);
+    }
+
+    // Overrides by ES, CS, SS and DS do not exist in 64-bit mode (SDM Vol. 1 3.4.2.1): the base register decides.
+    private static Register SegmentOf(in Iced.Intel.Instruction source, uint mode)
+    {
+        bool ignored = (mode & BlockMode.SizeMask) == BlockMode.Code64
+            && source.SegmentPrefix is Register.ES or Register.CS or Register.SS or Register.DS;
+        return !ignored ? source.MemorySegment
+            : source.MemoryBase is Register.RSP or Register.RBP or Register.ESP or Register.EBP ? Register.SS
+            : Register.DS;
     }
 
     private static int MemoryAddressSize(in Iced.Intel.Instruction source, uint mode)

@@ -128,7 +128,7 @@ internal static class OrdinaryNumbers
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool All(Vector128<float> a, Vector128<float> b, Vector128<float> result, bool zeroIsExact)
     {
-        Vector128<uint> resultOk = Normal(result);
+        Vector128<uint> resultOk = AboveLeastNormal(result);
         if (zeroIsExact)
         {
             resultOk |= Zero(result);
@@ -141,7 +141,7 @@ internal static class OrdinaryNumbers
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool All(Vector128<double> a, Vector128<double> b, Vector128<double> result, bool zeroIsExact)
     {
-        Vector128<ulong> resultOk = Normal(result);
+        Vector128<ulong> resultOk = AboveLeastNormal(result);
         if (zeroIsExact)
         {
             resultOk |= Zero(result);
@@ -154,6 +154,13 @@ internal static class OrdinaryNumbers
     // Exponent neither all zeros nor all ones: magnitude minus the least normal is below the count of normals.
     private static Vector128<uint> Normal(Vector128<float> v) =>
         Vector128.LessThan((v.AsUInt32() & Vector128.Create(0x7FFF_FFFFu)) - Vector128.Create(0x0080_0000u), Vector128.Create(0x7F00_0000u));
+
+    // What was rounded to the least normal may have been tiny before, which is underflow.
+    private static Vector128<uint> AboveLeastNormal(Vector128<float> v) =>
+        Vector128.LessThan((v.AsUInt32() & Vector128.Create(0x7FFF_FFFFu)) - Vector128.Create(0x0080_0001u), Vector128.Create(0x7EFF_FFFFu));
+
+    private static Vector128<ulong> AboveLeastNormal(Vector128<double> v) =>
+        Vector128.LessThan((v.AsUInt64() & Vector128.Create(0x7FFF_FFFF_FFFF_FFFFUL)) - Vector128.Create(0x0010_0000_0000_0001UL), Vector128.Create(0x7FDF_FFFF_FFFF_FFFFUL));
 
     private static Vector128<uint> Zero(Vector128<float> v) => Vector128.Equals(v.AsUInt32() << 1, default);
 

@@ -40,6 +40,12 @@ internal sealed unsafe class CaseGenerator(ulong seed)
             return false;
         }
 
+        // Of LOCK where it is illegal and the longest length, the order in which they are checked is the processor's own.
+        if (prefixes > 0 && slot->Input.Code[0] == LockPrefix && prefixes + length >= LongestInstruction)
+        {
+            return false;
+        }
+
         byte[] bytes = new ReadOnlySpan<byte>(slot->Input.Code + prefixes, (int)length).ToArray();
         Decoder decoder = Decoder.Create(form.Bitness, bytes);
         decoder.IP = rip;
