@@ -165,6 +165,7 @@ internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExi
         else
         {
             BlockMode.Update(s);
+            _processor.Mmu.UpdatePrivilege();
         }
     }
 

@@ -20,8 +20,8 @@ internal static unsafe class DecimalArithmetic
         table.Set(Code.Aas, &AsciiAdjustAfterSubtraction);
         table.Set(Code.Aam_imm8, &AsciiAdjustAfterMultiplication);
         table.Set(Code.Aad_imm8, &AsciiAdjustBeforeDivision);
-        table.Set(Code.Bound_r16_m1616, null, &Bound<ushort, uint>);
-        table.Set(Code.Bound_r32_m3232, null, &Bound<uint, ulong>);
+        table.Set(Code.Bound_r16_m1616, null, &Bound<ushort>);
+        table.Set(Code.Bound_r32_m3232, null, &Bound<uint>);
     }
 
     private static byte Al(CpuState* s) => (byte)s->Gpr.Rax;
@@ -106,19 +106,19 @@ internal static unsafe class DecimalArithmetic
         return Outcome.Next;
     }
 
-    /// <summary>BOUND: lower and upper bound lie side by side in memory; outside is #BR.</summary>
-    private static Outcome Bound<T, TPair>(CpuState* s, Instruction* i)
-        where T : unmanaged
-        where TPair : unmanaged
+    /// <summary>BOUND: lower and upper bound lie side by side in memory, aligned as one of them; outside is #BR.</summary>
+    private static Outcome Bound<T>(CpuState* s, Instruction* i) where T : unmanaged
     {
-        if (!Width.LoadOperand<TPair>(s, i, out ulong pair))
+        if (!Operands.ReadAddress(s, i, 2 * sizeof(T), out ulong linear)
+            || !LinearMemory.Load(s, linear, out T first)
+            || !LinearMemory.Load(s, (uint)(linear + (ulong)sizeof(T)), out T second))
         {
             return SlowAccess.Failure(s);
         }
 
         long index = (long)Width.SignExtend<T>(Width.ReadRegister<T>(s, i->Destination));
-        long lower = (long)Width.SignExtend<T>(pair);
-        long upper = (long)Width.SignExtend<T>(pair >> Width.Bits<T>());
+        long lower = (long)Width.SignExtend<T>(Width.ZeroExtend(first));
+        long upper = (long)Width.SignExtend<T>(Width.ZeroExtend(second));
         return index < lower || index > upper ? Faults.Raise(s, ExceptionVector.BoundRangeExceeded) : Outcome.Next;
     }
 }

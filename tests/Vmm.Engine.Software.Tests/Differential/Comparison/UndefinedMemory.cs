@@ -12,12 +12,17 @@ internal static class UndefinedMemory
     /// <summary>Whether a byte at an offset from the operand is not compared.</summary>
     public static bool Contains(Mnemonic mnemonic, long offset) => mnemonic switch
     {
-        // FOP, FIP, FDP; MXCSR_MASK; reserved halves of the registers; what software may use at the end.
-        Mnemonic.Fxsave or Mnemonic.Fxsave64 =>
-            offset is >= 5 and < 24 or >= 28 and < 32 or >= 416 and < 512 || (offset is >= 32 and < 160 && offset % 16 >= 10),
+        Mnemonic.Fxsave or Mnemonic.Fxsave64 => IsFxUndefined(offset),
+
+        // Whether a component in its initial state counts as in use, too.
+        Mnemonic.Xsave or Mnemonic.Xsave64 => IsFxUndefined(offset) || offset == 512,
         Mnemonic.Fnstenv or Mnemonic.Fnsave => In(offset, Pointers32) || In(offset, Pointers16),
         _ => false,
     };
+
+    // FOP, FIP, FDP; MXCSR_MASK; reserved parts of the registers; what software may use at the end.
+    private static bool IsFxUndefined(long offset) =>
+        offset is >= 5 and < 24 or >= 28 and < 32 or >= 416 and < 512 || (offset is >= 32 and < 160 && offset % 16 >= 10);
 
     private static bool In(long offset, (int Start, int End) range) => offset >= range.Start && offset < range.End;
 }

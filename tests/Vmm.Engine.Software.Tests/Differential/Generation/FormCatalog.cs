@@ -13,7 +13,7 @@ internal sealed unsafe class FormCatalog
     private const string FarControl = "depends on the operating system's descriptors";
     private const string HostSpecific = "its result is the host's own";
     private const string Random = "its result is random";
-    private const string StateComponents = "its layout depends on the host's XCR0";
+    private const string StateComponents = "what it leaves out depends on what the host keeps track of";
     private const string AmdOnly = "only AMD processors decode it so";
     private const string Prefetches = "is a prefetch or invalid, by maker";
     private const string LowTarget = "truncates RIP to 16 bits, where nothing is mapped";
@@ -70,12 +70,8 @@ internal sealed unsafe class FormCatalog
         [Mnemonic.Mwait] = Privileged,
         [Mnemonic.Rdrand] = Random,
         [Mnemonic.Rdseed] = Random,
-        [Mnemonic.Xsave] = StateComponents,
-        [Mnemonic.Xsave64] = StateComponents,
         [Mnemonic.Xsaveopt] = StateComponents,
         [Mnemonic.Xsaveopt64] = StateComponents,
-        [Mnemonic.Xrstor] = StateComponents,
-        [Mnemonic.Xrstor64] = StateComponents,
         [Mnemonic.Vmcall] = "asks the host's hypervisor",
         [Mnemonic.Vmfunc] = "asks the host's hypervisor",
     };

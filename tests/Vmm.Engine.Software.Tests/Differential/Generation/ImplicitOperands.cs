@@ -16,8 +16,12 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
     private const int Rsi = 6;
     private const int Rdi = 7;
 
-    // What POPF may change harmlessly at CPL 3: not TF, NT, RF, VM, AC or ID.
-    private const ulong SafeFlags = 0x3ED7 & ~0x100UL;
+    // What POPF may change harmlessly at CPL 3: not TF, NT, RF, VM or ID.
+    private const ulong SafeFlags = 0x4_3ED7 & ~0x100UL;
+
+    // Where the XSAVE header starts, and a state component that no processor has.
+    private const int LegacyRegion = 512;
+    private const ulong UnknownComponent = 1UL << 40;
 
     /// <summary>False: the case cannot be, take another.</summary>
     public bool Prepare()
@@ -60,6 +64,15 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
             case Mnemonic.Loop or Mnemonic.Loope or Mnemonic.Loopne or Mnemonic.Jcxz or Mnemonic.Jecxz or Mnemonic.Jrcxz when random.Chance(50):
                 Set(Rcx, (uint)random.Below(3) | (random.Chance(50) ? random.Next() << 32 : 0));
                 break;
+            case Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xrstor or Mnemonic.Xrstor64:
+                // x87 and SSE: other components are the host's own business.
+                Set(Rax, (uint)random.Below(4) | random.Next() << 32);
+                if (Addresses(instruction.MemoryBase, Rax) || Addresses(instruction.MemoryIndex, Rax))
+                {
+                    return false;
+                }
+
+                break;
             case Mnemonic.Xlatb:
                 SetAddress(Rbx, MemoryOperandBuilder.ChooseAddress(1, form.Bitness == 64, random) - (byte)slot->Input.Gpr[Rax], instruction.MemoryBase == Register.EBX);
                 break;
@@ -78,7 +91,7 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
 
     private void FillMemoryOperand()
     {
-        int size = form.Info.MemorySize.GetSize();
+        int size = form.MemorySize;
         if (!form.Memory || !OperandInData(size))
         {
             return;
@@ -101,9 +114,16 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
         {
             BinaryPrimitives.WriteUInt32LittleEndian(operand, (uint)random.Next() & (random.Chance(90) ? 0xFFFFu : 0x1_FFFFu & ~0x2_0000u));
         }
-        else if (form.Info.Mnemonic is Mnemonic.Fxrstor or Mnemonic.Fxrstor64)
+        else if (form.Info.Mnemonic is Mnemonic.Fxrstor or Mnemonic.Fxrstor64 or Mnemonic.Xrstor or Mnemonic.Xrstor64)
         {
-            BinaryPrimitives.WriteUInt32LittleEndian(operand[24..], (uint)random.Next() & 0xFFFF);
+            BinaryPrimitives.WriteUInt32LittleEndian(operand[24..], (uint)random.Next() & (random.Chance(95) ? 0xFFFFu : 0x1_FFFF));
+        }
+
+        if (form.Info.Mnemonic is Mnemonic.Xrstor or Mnemonic.Xrstor64)
+        {
+            operand[LegacyRegion..].Clear();
+            ulong present = (uint)random.Below(4) | (random.Chance(5) ? UnknownComponent : 0);
+            BinaryPrimitives.WriteUInt64LittleEndian(operand[LegacyRegion..], present);
         }
     }
 
@@ -200,7 +220,7 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
             }
 
             bool shortAddress = kind is OpKind.MemorySegESI or OpKind.MemorySegEDI or OpKind.MemoryESEDI;
-            ulong address = MemoryOperandBuilder.ChooseAddress(Math.Max(1, form.Info.MemorySize.GetSize()), !shortAddress, random);
+            ulong address = MemoryOperandBuilder.ChooseAddress(Math.Max(1, form.MemorySize), !shortAddress, random);
             bool overridden = kind is not (OpKind.MemoryESRDI or OpKind.MemoryESEDI) && instruction.SegmentPrefix == Register.FS;
             SetAddress(register, overridden ? address - slot->Input.FsBase : address, shortAddress);
             SetCount(shortAddress);

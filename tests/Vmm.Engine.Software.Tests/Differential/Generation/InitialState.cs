@@ -17,6 +17,7 @@ internal static unsafe class InitialState
     private const uint DenormalsAreZeros = 0x40;
     private const uint FlushToZero = 0x8000;
 
+    private const ulong AlignmentCheck = 1 << 18;
     private const int CodeMargin = 32;
 
     // Bytes to start data pages from: cheap, and the same in every run.
@@ -35,7 +36,7 @@ internal static unsafe class InitialState
         image->Rip = random.Chance(1)
             ? CaseLayout.Code + CaseLayout.PageSize - 1 - (ulong)random.Below(12)
             : CaseLayout.Code + CodeMargin + (ulong)random.Below(CaseLayout.PageSize - (2 * CodeMargin));
-        image->Rflags = 0x202 | (random.Next() & 0x8D5) | (random.Chance(25) ? 0x400UL : 0);
+        image->Rflags = 0x202 | (random.Next() & 0x8D5) | (random.Chance(25) ? 0x400UL : 0) | (form.IsAlignmentDefined && random.Chance(2) ? AlignmentCheck : 0);
         image->Cs = form.Bitness == 64 ? CaseLayout.Code64Selector : CaseLayout.Code32Selector;
         image->Ss = CaseLayout.DataSelector;
         if (form.Bitness == 64)

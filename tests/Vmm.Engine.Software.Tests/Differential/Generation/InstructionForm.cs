@@ -7,6 +7,20 @@ internal readonly record struct InstructionForm(Code Code, bool Memory, int Bitn
 {
     public OpCodeInfo Info => Code.ToOpCode();
 
+    /// <summary>Bytes of the memory operand; 0: none, or any number.</summary>
+    public int MemorySize => Info.Mnemonic is Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xrstor or Mnemonic.Xrstor64
+        ? SaveArea
+        : Info.MemorySize.GetSize();
+
+    /// <summary>
+    /// Whether all processors check the alignment of its accesses alike (SDM Vol. 3A table 6-7): not so of wide ones, of
+    /// ENTER's probe, and of MOVSXD of words, which some load as dwords.
+    /// </summary>
+    public bool IsAlignmentDefined => MemorySize <= 8 && Info.Mnemonic is not (Mnemonic.Enter or Mnemonic.Movsxd or Mnemonic.Maskmovq or Mnemonic.Maskmovdqu);
+
+    // Legacy region and header (SDM Vol. 1 13.4).
+    private const int SaveArea = 576;
+
     /// <summary>As the reports name it, and as <c>VMM_FORM</c> takes it.</summary>
     public override string ToString() => $"{Code}{(Memory ? "/m" : "")}{(Bitness == 32 ? "/32" : "")}";
 }

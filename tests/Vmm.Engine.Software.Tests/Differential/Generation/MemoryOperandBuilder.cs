@@ -33,7 +33,7 @@ internal sealed unsafe class MemoryOperandBuilder(InstructionForm form, CaseSlot
 
     public void Build(ref Instruction instruction, bool absolute)
     {
-        int size = Math.Max(1, form.Info.MemorySize.GetSize());
+        int size = Math.Max(1, form.MemorySize);
         bool atomic = instruction.Mnemonic == Mnemonic.Xchg || form.Info.CanUseLockPrefix;
 
         // With a bit offset the accessed address is another; makers differ in which of the two they check.
