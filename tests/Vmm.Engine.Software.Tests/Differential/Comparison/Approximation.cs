@@ -8,6 +8,8 @@ internal static class Approximation
     // Each side may err by 1.5 * 2^-12 (SDM Vol. 2, RCPPS and RSQRTPS).
     private const float ReciprocalError = 3f / 4096;
 
+    private const uint TinyReciprocal = 0x0080_3000;
+
     // Units in the last place of a double-extended result (SDM Vol. 1 8.3.10: within 1 ulp; argument reduction with the
     // 66-bit pi may differ more between makers).
     private const ulong TranscendentalError = 2;
@@ -68,6 +70,10 @@ internal static class Approximation
     {
         float a = BitConverter.UInt32BitsToSingle(ours);
         float b = BitConverter.UInt32BitsToSingle(theirs);
-        return ours == theirs || (float.IsFinite(a) && float.IsFinite(b) && Math.Abs(a - b) <= Math.Abs(b) * ReciprocalError);
+        return ours == theirs || IsTinyEither(ours, theirs) || (float.IsFinite(a) && float.IsFinite(b) && Math.Abs(a - b) <= Math.Abs(b) * ReciprocalError);
     }
+
+    // Around the least normal number a reciprocal may be flushed to zero or not.
+    private static bool IsTinyEither(uint ours, uint theirs) =>
+        ((ours ^ theirs) & 0x8000_0000) == 0 && (ours & 0x7FFF_FFFF) <= TinyReciprocal && (theirs & 0x7FFF_FFFF) <= TinyReciprocal;
 }

@@ -72,8 +72,9 @@ internal sealed class CaseRandom(ulong seed)
         _ => Next(),
     };
 
-    public uint Single() => Below(8) switch
+    public uint Single() => Below(10) switch
     {
+        8 or 9 => (uint)Boundary(8, 23),
         < 3 => Pick<uint>(Singles),
         3 => BitConverter.SingleToUInt32Bits(Below(2001) - 1000),
         4 => BitConverter.SingleToUInt32Bits((float)(long)Integer()),
@@ -82,8 +83,9 @@ internal sealed class CaseRandom(ulong seed)
         _ => (uint)Next(),
     };
 
-    public ulong Double() => Below(8) switch
+    public ulong Double() => Below(10) switch
     {
+        8 or 9 => Boundary(11, 52),
         < 3 => Pick<ulong>(Doubles),
         3 => BitConverter.DoubleToUInt64Bits(Below(2001) - 1000),
         4 => BitConverter.DoubleToUInt64Bits((long)Integer()),
@@ -92,14 +94,33 @@ internal sealed class CaseRandom(ulong seed)
         _ => Next(),
     };
 
-    public (ushort Exponent, ulong Significand) Extended() => Below(8) switch
+    public (ushort Exponent, ulong Significand) Extended() => Below(10) switch
     {
+        8 or 9 => Normal(BoundaryExponent(15), BoundaryFraction(63)),
         < 3 => Pick<(ushort, ulong)>(Extendeds),
         3 => Normal(0x4000 + Below(64), Next() & ~0UL << Below(64)),
         4 or 5 => Normal(0x3FFF - 16 + Below(32), Next()),
         6 => Normal(0x3FFF - 1100 + Below(2200), Next() & ~0UL << Below(64)),
         _ => Normal(Below(0x7FFF), Next()),
     };
+
+    // Exponents whose sums and differences overflow, underflow or just do not; fractions that round up to the next.
+    private ulong Boundary(int exponentBits, int fractionBits) =>
+        (ulong)Below(2) << (exponentBits + fractionBits) | (ulong)BoundaryExponent(exponentBits) << fractionBits | BoundaryFraction(fractionBits);
+
+    private int BoundaryExponent(int bits)
+    {
+        int largest = (1 << bits) - 2;
+        int bias = largest / 2;
+        int exponent = Pick<int>([1, bias / 2, bias / 2 + 1, bias, bias + bias / 2, bias + bias / 2 + 1, largest]) + Below(3) - 1;
+        return Math.Clamp(exponent, 0, largest);
+    }
+
+    private ulong BoundaryFraction(int bits)
+    {
+        ulong ones = (1UL << bits) - 1;
+        return Below(6) switch { 0 => 0, 1 => ones, 2 => 1UL << Below(bits), 3 => ones << Below(bits) & ones, 4 => ones >> Below(bits), _ => Next() & ones };
+    }
 
     private (ushort Exponent, ulong Significand) Normal(int exponent, ulong significand) =>
         ((ushort)(exponent | (Chance(50) ? 0x8000 : 0)), significand | 1UL << 63);
