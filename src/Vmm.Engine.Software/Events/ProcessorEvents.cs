@@ -21,7 +21,8 @@ internal sealed unsafe class ProcessorEvents : IProcessorEvents
                 return false;
             }
 
-            if (nonRoot.IsActive && !nonRoot.DeliverDueExit())
+            // What the sink injects at such an exit enters before any instruction: the next exit would clear it.
+            if (nonRoot.IsActive && !(nonRoot.DeliverDueExit() && nonRoot.Inject()))
             {
                 return false;
             }
