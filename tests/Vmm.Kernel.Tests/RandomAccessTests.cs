@@ -18,8 +18,7 @@ public sealed class RandomAccessTests
         context.Mmio.Claim("dwords", 0xFED0_0000, 0x400, AccessWidths.DoubleWord, device);
         context.Mmio.Claim("top", ulong.MaxValue - 4095, 4096, AccessWidths.Any, device);
         bench.Machine.AttachDevices();
-        bench.Machine.Start();
-        bench.Machine.Pause();
+        StartAndPause(bench);
         VirtualProcessor processor = bench.Machine.Processors[0];
         for (int i = 0; i < 300_000; i++)
         {
@@ -39,8 +38,7 @@ public sealed class RandomAccessTests
     {
         var random = new Random(20261123);
         using var bench = new TestBench();
-        bench.Machine.Start();
-        bench.Machine.Pause();
+        StartAndPause(bench);
         VirtualProcessor processor = bench.Machine.Processors[0];
         for (int i = 0; i < 100_000; i++)
         {
@@ -52,6 +50,14 @@ public sealed class RandomAccessTests
         }
 
         Assert.False(bench.Machine.Completion.IsCompleted);
+    }
+
+    /// <summary>Leaves the processors outside, with a current VMCS, for the test to call.</summary>
+    private static void StartAndPause(TestBench bench)
+    {
+        bench.Machine.Start();
+        bench.Processor.RunExit(new VmExit { Reason = ExitReason.ExternalInterrupt });
+        bench.Machine.Pause();
     }
 
     private static ulong RandomMsr(Random random) => random.Next(4) switch

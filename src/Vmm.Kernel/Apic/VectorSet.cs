@@ -46,11 +46,4 @@ internal sealed class VectorSet
 
     /// <summary>Bits 32 × index and up, as one of the eight registers of the set shows them.</summary>
     public uint Word(int index) => (uint)(Volatile.Read(ref _bits[index >> 1]) >> (32 * (index & 1)));
-
-    /// <summary>Replaces one of the eight registers; for restoring state.</summary>
-    public void SetWord(int index, uint value)
-    {
-        int shift = 32 * (index & 1);
-        _bits[index >> 1] = (_bits[index >> 1] & ~(0xFFFF_FFFFUL << shift)) | ((ulong)value << shift);
-    }
 }

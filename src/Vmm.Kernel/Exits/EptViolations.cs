@@ -51,6 +51,7 @@ internal static class EptViolations
     {
         if (processor.IsMemoryMapStale)
         {
+            processor.ReinjectEvent();
             return VmExitAction.Resume; // the tables were rebuilt: try again with the new ones
         }
 

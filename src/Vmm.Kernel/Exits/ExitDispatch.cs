@@ -47,6 +47,7 @@ internal sealed class ExitDispatch
         switch (disposition)
         {
             case ExitDisposition.Resume:
+                processor.ReinjectEvent();
                 return VmExitAction.Resume;
             case ExitDisposition.Yield:
                 processor.YieldAfterExit();

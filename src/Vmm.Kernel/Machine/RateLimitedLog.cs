@@ -11,9 +11,6 @@ internal sealed class RateLimitedLog(IHostLog log, string source, TimeProvider t
     private int _inWindow;
     private long _suppressed;
 
-    /// <summary>Messages kept back so far.</summary>
-    public long Suppressed => Volatile.Read(ref _suppressed);
-
     /// <summary>Whether a message would pass now. Counts one; the caller formats text only when true.</summary>
     public bool Admit()
     {

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Vmm.Kernel;
 
 /// <summary>
@@ -219,15 +217,6 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
         }
 
         return taken;
-    }
-
-    /// <summary>Clears every RAM region, as a power cycle does.</summary>
-    public void ClearRam()
-    {
-        foreach (GuestMemoryRegion region in _regions.Where(r => r.Kind == GuestMemoryKind.Ram))
-        {
-            NativeMemory.Clear((void*)region.Physical.HostAddress, (nuint)region.Length);
-        }
     }
 
     /// <inheritdoc/>

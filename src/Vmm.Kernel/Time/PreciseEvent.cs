@@ -43,14 +43,16 @@ internal sealed unsafe partial class PreciseEvent : IDisposable
     /// <param name="nanoseconds">At most this long; <see cref="long.MaxValue"/> is for ever.</param>
     public void Wait(long nanoseconds)
     {
+        bool signalled = false;
         if (nanoseconds > 0 && Volatile.Read(ref _set) == 0)
         {
             var poll = new PollDescriptor { Descriptor = _descriptor, Events = PollIn };
             var time = new TimeSpecification { Seconds = nanoseconds / 1_000_000_000, Nanoseconds = nanoseconds % 1_000_000_000 };
-            _ = Ppoll(&poll, 1, nanoseconds == long.MaxValue ? null : &time, null);
+            signalled = Ppoll(&poll, 1, nanoseconds == long.MaxValue ? null : &time, null) > 0;
         }
 
-        if (Interlocked.Exchange(ref _set, 0) == 1)
+        // A setter that was between its two steps leaves the descriptor readable behind: then the next wait empties it.
+        if (Interlocked.Exchange(ref _set, 0) == 1 || signalled)
         {
             ulong count;
             _ = Read(_descriptor, &count, sizeof(ulong));
