@@ -77,6 +77,36 @@ public sealed class LifecycleTests
     }
 
     [Fact]
+    public void An_event_that_waited_for_the_guest_does_not_survive_a_reset()
+    {
+        using var bench = new TestBench();
+        using var booted = new ManualResetEventSlim();
+        int boots = 0;
+        bench.AddDevice("reset", context => Claim(context, 0x92, new TestDevice
+        {
+            OnWrite = (_, _, _) =>
+            {
+                bench.Processor[VmcsField.EntryInterruptionInformation] = InterruptionInformation.Nmi.Value;
+                bench.Machine.Power.Reset();
+            },
+        }));
+        bench.Machine.AttachDevices();
+        bench.Machine.Boot = vm =>
+        {
+            vm.SetProcessorState(0, new ProcessorState { Rip = 0x1000 });
+            if (++boots == 2)
+            {
+                booted.Set();
+            }
+        };
+        bench.Machine.Start();
+        bench.Processor.RunExit(Out80 with { Port = 0x92 });
+        Assert.True(booted.Wait(TimeSpan.FromSeconds(20)));
+        Assert.Equal(VmExitAction.Complete, bench.Processor.RunExit(Out80).Action);
+        Assert.Equal(0UL, bench.Processor[VmcsField.EntryInterruptionInformation]);
+    }
+
+    [Fact]
     public void An_unexpected_exit_stops_the_vm_with_a_message()
     {
         using var bench = new TestBench();

@@ -6,6 +6,7 @@ namespace Vmm.Kernel;
 internal sealed class EventLoop : IDisposable
 {
     private readonly VirtualClock _clock;
+    private readonly Action<Exception> _failed;
     private readonly Thread _thread;
     private readonly PreciseEvent _wake = new();
     private readonly Lock _lock = new();
@@ -15,8 +16,13 @@ internal sealed class EventLoop : IDisposable
     private volatile bool _paused = true;
     private volatile bool _stopped;
 
-    public EventLoop(string name, VirtualClock clock)
+    /// <summary>Starts the thread, paused.</summary>
+    /// <param name="name">Name of the VM.</param>
+    /// <param name="clock">Whose timers to run.</param>
+    /// <param name="failed">Told of exceptions that no device is to blame for.</param>
+    public EventLoop(string name, VirtualClock clock, Action<Exception> failed)
     {
+        _failed = failed;
         _clock = clock;
         clock.EarlierDeadline += _wake.Set;
         _thread = new Thread(Work) { Name = $"{name}/events", IsBackground = true };
@@ -79,12 +85,24 @@ internal sealed class EventLoop : IDisposable
             {
                 if (!_paused)
                 {
-                    _clock.RunDue();
-                    RunPosted();
+                    RunEverythingDue();
                 }
             }
 
             _wake.Wait(_paused ? long.MaxValue : _clock.NextDeadline == long.MaxValue ? long.MaxValue : _clock.NextDeadline - _clock.NowNanoseconds);
+        }
+    }
+
+    private void RunEverythingDue()
+    {
+        try
+        {
+            _clock.RunDue();
+            RunPosted();
+        }
+        catch (Exception e)
+        {
+            _failed(e);
         }
     }
 

@@ -42,7 +42,8 @@ public sealed partial class VirtualMachine : IDisposable
         Pci = new PciBus(this);
         _addressLine20 = new AddressLine20(MemoryMapChanged);
         _power = new PowerControl(this);
-        _events = new EventLoop(options.Name, Clock);
+        _events = new EventLoop(
+            options.Name, Clock, e => RequestEnd(new VmOutcome.Faulted($"The event thread of VM '{options.Name}' failed: {e.Message}")));
         _machine = engine.CreateMachine(memory, Clock);
         BuildProcessors();
     }

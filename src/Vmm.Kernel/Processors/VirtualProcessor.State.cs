@@ -111,6 +111,7 @@ internal sealed partial class VirtualProcessor
         Vmcs[VmcsField.GuestActivityState] = (uint)ActivityState.Active; // HLT and wait-for-SIPI are spent outside
         Vmcs[VmcsField.TscOffset] = _timestampOffset;
         Apic.Cr8 = (uint)state.Cr8;
+        Vmcs[VmcsField.EntryInterruptionInformation] = 0; // nothing that waited for the guest before
         if (state.PendingEvent != 0)
         {
             Vmcs[VmcsField.EntryExceptionErrorCode] = state.PendingEventErrorCode;
