@@ -67,7 +67,7 @@ internal sealed unsafe class BlockDecoder
                     break;
                 }
 
-                if (end != pageEnd)
+                if (end != pageEnd || EndsAtLimit(block, linear))
                 {
                     return Fault(ExceptionVector.GeneralProtection);
                 }
@@ -102,6 +102,10 @@ internal sealed unsafe class BlockDecoder
 
         return true;
     }
+
+    // Whether the limit of CS is the end of the page: it comes before what the next page has to say.
+    private bool EndsAtLimit(Block* block, ulong linear) =>
+        (block->Mode & BlockMode.Limited) != 0 && _state->Cs.Limit - _state->Rip == (~linear & 0xFFF);
 
     private bool DecodeCrossing(Block* block, Decoder decoder, byte* start, byte* end, ulong linear, out Iced.Intel.Instruction source)
     {

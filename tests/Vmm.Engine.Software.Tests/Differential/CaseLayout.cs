@@ -29,13 +29,30 @@ internal static class CaseLayout
 
     public const ushort Code32Selector = 0x23;
     public const ushort DataSelector = 0x2B;
+
+    /// <summary>Selectors of the local descriptor table, for 16-bit code: code based at <see cref="Code"/>.</summary>
+    public const ushort Code16Selector = 0x07;
+
+    /// <summary>Both data pages, based at <see cref="Data"/>; as a stack, too.</summary>
+    public const ushort Data16Selector = 0x0F;
+
+    /// <summary>An expand-down segment of the same base: offsets above <see cref="ExpandDownLimit"/>.</summary>
+    public const ushort ExpandDownSelector = 0x17;
+
+    /// <summary>The same as <see cref="Data16Selector"/>, but read-only.</summary>
+    public const ushort ReadOnlySelector = 0x1F;
+
+    public const uint ExpandDownLimit = 0x7FF;
+
+    /// <summary>Upper half of ESP in 16-bit cases: IRET to a 16-bit stack leaves there what the native process had.</summary>
+    public const ulong UpperStackPointer = 0x6013_0000;
 }
 
 /// <summary>The registers of one case, before or after; the native process knows this layout by offset.</summary>
 [StructLayout(LayoutKind.Sequential, Size = 0x300)]
 internal unsafe struct ProcessorImage
 {
-    public const int CodeCapacity = 48;
+    public const int CodeCapacity = 32;
     public const int FxSize = 512;
 
     /// <summary>In encoding order.</summary>
@@ -46,13 +63,18 @@ internal unsafe struct ProcessorImage
     public ulong Ss;
     public ulong FsBase;
     public ulong GsBase;
+    public ushort Es;
+    public ushort Ds;
+    public ushort Fs;
+    public ushort Gs;
 
     /// <summary>Vector of the exception that ended the case; 3 for the INT3 after the instruction. Output only.</summary>
     public ulong Vector;
     public ulong ErrorCode;
     public ulong Cr2;
 
-    /// <summary>The bytes to put at RIP. Input only.</summary>
+    /// <summary>Linear address of the instruction, and how many bytes to put there. Input only.</summary>
+    public ulong CodeAddress;
     public ulong CodeLength;
     public fixed byte Code[CodeCapacity];
 

@@ -20,6 +20,9 @@ public sealed class DifferentialTests(ITestOutputHelper output)
     [NativeFact]
     public void Every_form_of_32_bit_code_does_what_the_host_processor_does() => Run(32);
 
+    [NativeFact]
+    public void Every_form_of_16_bit_code_in_segments_does_what_the_host_processor_does() => Run(16);
+
     [Fact]
     public void Every_implemented_form_is_compared_or_left_out_for_a_reason() => Assert.Empty(FormCatalog.Forgotten());
 

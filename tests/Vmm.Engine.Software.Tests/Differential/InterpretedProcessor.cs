@@ -18,11 +18,6 @@ internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExi
     private const int CodePage = 0x1_0000;
     private const int DataPages = 0x2_0000;
     private const ulong PageTables = 0x10_0000;
-    private const uint UserCode = 0xFB;
-    private const uint UserData = 0xF3;
-    private const uint Big = 0x4000;
-    private const uint Long = 0x2000;
-    private const uint Granular = 0x8000;
 
     private readonly FlatMemory _memory = new(2 << 20);
     private readonly HostPhysicalMemory _hostMemory;
@@ -84,7 +79,7 @@ internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExi
         new ReadOnlySpan<byte>(slot->Memory, CaseLayout.DataSize).CopyTo(_memory.Bytes[DataPages..]);
         Span<byte> code = _memory.Bytes.Slice(CodePage, CaseLayout.PageSize);
         code.Fill(0xCC);
-        new ReadOnlySpan<byte>(slot->Input.Code, (int)slot->Input.CodeLength).CopyTo(code[(int)(slot->Input.Rip - CaseLayout.Code)..]);
+        new ReadOnlySpan<byte>(slot->Input.Code, (int)slot->Input.CodeLength).CopyTo(code[(int)(slot->Input.CodeAddress - CaseLayout.Code)..]);
         _hostMemory.AddressSpace.NoteWrite(CodePage, CaseLayout.PageSize);
         Load(&slot->Input);
     }
@@ -171,19 +166,17 @@ internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExi
 
     private static void LoadSegments(CpuState* s, ProcessorImage* image)
     {
+        s->Cs = SegmentTable.Describe((ushort)image->Cs);
+        s->Ss = SegmentTable.Describe((ushort)image->Ss);
+        s->Ds = SegmentTable.Describe(image->Ds);
+        s->Es = SegmentTable.Describe(image->Es);
+        s->Fs = SegmentTable.Describe(image->Fs) with { Base = image->FsBase };
+        s->Gs = SegmentTable.Describe(image->Gs) with { Base = image->GsBase };
         SegmentCache* segments = &s->Es;
         for (int n = 0; n < 6; n++)
         {
-            segments[n] = new SegmentCache { Limit = uint.MaxValue, AccessRights = UserData | Big | Granular, Selector = CaseLayout.DataSelector };
+            s->SegmentBase[n] = segments[n].Base;
         }
-
-        // Linux leaves FS and GS null.
-        s->Fs = new SegmentCache { AccessRights = 0x1_0000, Base = image->FsBase };
-        s->Gs = new SegmentCache { AccessRights = 0x1_0000, Base = image->GsBase };
-        s->SegmentBase[4] = image->FsBase;
-        s->SegmentBase[5] = image->GsBase;
-        s->Cs.Selector = (ushort)image->Cs;
-        s->Cs.AccessRights = UserCode | Granular | (image->Cs == CaseLayout.Code64Selector ? Long : Big);
     }
 
     private void Save(ProcessorImage* image, Outcome outcome)
@@ -199,6 +192,10 @@ internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExi
         image->Rflags = ArithmeticFlags.ReadRflags(s);
         image->Cs = s->Cs.Selector;
         image->Ss = s->Ss.Selector;
+        image->Ds = s->Ds.Selector;
+        image->Es = s->Es.Selector;
+        image->Fs = s->Fs.Selector;
+        image->Gs = s->Gs.Selector;
         image->FsBase = s->Fs.Base;
         image->GsBase = s->Gs.Base;
         FxImage.Save(s, image->Fx);

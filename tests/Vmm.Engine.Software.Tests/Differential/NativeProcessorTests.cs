@@ -90,7 +90,10 @@ public sealed unsafe class NativeProcessorTests
         ref CaseSlot slot = ref *processor.Slot(0);
         slot.Input.Rip = CaseLayout.Code + 0x100;
         slot.Input.Rflags = 0x202;
+        slot.Input.CodeAddress = CaseLayout.Code + 0x100;
         slot.Input.Cs = CaseLayout.Code64Selector;
+        slot.Input.Ds = CaseLayout.DataSelector;
+        slot.Input.Es = CaseLayout.DataSelector;
         slot.Input.Ss = CaseLayout.DataSelector;
         slot.Input.CodeLength = (ulong)bytes.Length;
         for (int n = 0; n < bytes.Length; n++)

@@ -182,7 +182,7 @@ internal static unsafe class StackInstructions
         }
 
         s->Gpr.Rsp = (top & mask) | (pointer & ~mask);
-        Width.WriteRegister<T>(s, (ushort)CpuState.GprOffset(Rbp), newFrame & mask | frame & ~mask);
+        Width.WriteRegister<T>(s, (ushort)CpuState.GprOffset(Rbp), newFrame & mask | pointer & ~mask);
         return Outcome.Next;
     }
 

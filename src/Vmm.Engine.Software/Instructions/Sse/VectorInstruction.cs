@@ -103,7 +103,7 @@ internal static unsafe class VectorInstruction
     public static bool LoadAligned(CpuState* s, Instruction* i, out Vector128<byte> value)
     {
         value = default;
-        return Operands.ReadAddress(s, i, 16, out ulong linear)
+        return (Operands.ReadAddress(s, i, 16, out ulong linear) || MisalignedBeyondLimit(s, i))
             && (((linear & 15) == 0) || Misaligned(s))
             && LinearMemory.Load(s, linear, out value);
     }
@@ -111,9 +111,12 @@ internal static unsafe class VectorInstruction
     /// <summary>Stores 16 bytes; an unaligned address is #GP(0). False: return <see cref="SlowAccess.Failure"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool StoreAligned(CpuState* s, Instruction* i, Vector128<byte> value) =>
-        Operands.WriteAddress(s, i, 16, out ulong linear)
+        (Operands.WriteAddress(s, i, 16, out ulong linear) || MisalignedBeyondLimit(s, i))
         && (((linear & 15) == 0) || Misaligned(s))
         && LinearMemory.Store(s, linear, value);
+
+    // Alignment comes before the limit, whose fault may be another. Always false.
+    private static bool MisalignedBeyondLimit(CpuState* s, Instruction* i) => (LinearMemory.FlatAddress(s, i) & 15) != 0 && Misaligned(s);
 
     private static bool Misaligned(CpuState* s)
     {

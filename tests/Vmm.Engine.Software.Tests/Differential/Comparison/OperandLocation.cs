@@ -9,8 +9,11 @@ internal static unsafe class OperandLocation
     /// <summary>Its linear address, from the registers before the instruction.</summary>
     public static ulong Of(in Instruction instruction, ProcessorImage* input)
     {
+        bool isSegmented = input->Cs == CaseLayout.Code16Selector;
         ulong segment = instruction.SegmentPrefix switch
         {
+            Register.CS when isSegmented => CaseLayout.Code,
+            _ when isSegmented => CaseLayout.Data,
             Register.FS => input->FsBase,
             Register.GS => input->GsBase,
             _ => 0,

@@ -52,7 +52,7 @@ internal sealed unsafe class CaseGenerator(ulong seed)
         decoder.Decode(out instruction);
 
         // What crosses the end of the page cannot be fetched; what ends there could not report that it completed.
-        ulong room = CaseLayout.Code + CaseLayout.PageSize - slot->Input.Rip;
+        ulong room = CaseLayout.Code + CaseLayout.PageSize - slot->Input.CodeAddress;
         slot->Input.CodeLength = Math.Min((ulong)prefixes + length, room);
         return instruction.Code == form.Code && (ulong)prefixes + length != room;
     }

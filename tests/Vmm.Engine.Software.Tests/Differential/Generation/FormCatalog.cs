@@ -127,7 +127,7 @@ internal sealed unsafe class FormCatalog
     public static IReadOnlyList<Code> Forgotten()
     {
         HashSet<Code> known = [];
-        foreach (FormCatalog catalog in (ReadOnlySpan<FormCatalog>)[Create(64), Create(32)])
+        foreach (FormCatalog catalog in (ReadOnlySpan<FormCatalog>)[Create(64), Create(32), Create(16)])
         {
             known.UnionWith(catalog.Forms.Select(form => form.Code));
             known.UnionWith(catalog.Exclusions.Select(exclusion => exclusion.Form.Code));
@@ -138,7 +138,7 @@ internal sealed unsafe class FormCatalog
 
     private static bool IsDecoded(OpCodeInfo info, int bitness) =>
         info.IsInstruction && info.Code != Code.INVALID
-        && (bitness == 64 ? info.Mode64 : info.Mode32)
+        && (bitness switch { 64 => info.Mode64, 32 => info.IntelDecoder32 && info.Mode32, _ => info.IntelDecoder16 && info.Mode16 })
         && info.DecoderOption == DecoderOptions.None;
 
     // Whether the form has an operand that may be, or must be, in memory.
@@ -168,7 +168,7 @@ internal sealed unsafe class FormCatalog
             ?? (form.Bitness == 64 && !info.IntelDecoder64 ? AmdOnly : null)
             ?? (info.IsPrivileged || info.MustBeCpl0 ? Privileged : null)
             ?? (LoadsSegment(info) || IsFar(form.Code) ? FarControl : null)
-            ?? (BranchesTo16Bits(info) ? LowTarget : null)
+            ?? (form.Bitness != 16 && BranchesTo16Bits(info) ? LowTarget : null)
             ?? (info.Code is Code.Reservednop_rm16_r16_0F0D or Code.Reservednop_rm32_r32_0F0D or Code.Reservednop_rm64_r64_0F0D ? Prefetches : null)
             ?? (HostProcessor.Supports(form.Code) ? null : $"this host lacks {string.Join(", ", form.Code.CpuidFeatures())}");
     }

@@ -30,8 +30,7 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
         switch (instruction.Mnemonic)
         {
             case Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc:
-                LimitBitOffset();
-                break;
+                return LimitBitOffset();
             case Mnemonic.Div or Mnemonic.Idiv:
                 MakeQuotientsFit();
                 break;
@@ -51,14 +50,14 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
                 Set(Rdx, (ulong)(long)(random.Below(40) - 20));
                 break;
             case Mnemonic.Popf or Mnemonic.Popfd or Mnemonic.Popfq:
-                WriteWord(slot->Input.Gpr[Rsp], random.Next() & SafeFlags);
-                return InData(slot->Input.Gpr[Rsp], 8) || !Mapped(slot->Input.Gpr[Rsp]);
+                WriteWord(StackTop, random.Next() & SafeFlags);
+                return InData(StackTop, 8) || !Mapped(StackTop);
             case Mnemonic.Leave or Mnemonic.Enter:
-                Set(Rbp, CaseLayout.Data + 0x400 + ((ulong)random.Below(0x180) * 8));
+                Set(Rbp, CaseLayout.Data - form.DataBase + 0x400 + ((ulong)random.Below(0x180) * 8));
                 break;
             case Mnemonic.Ret:
-                WriteWord(slot->Input.Gpr[Rsp], Target());
-                return InData(slot->Input.Gpr[Rsp], 8);
+                WriteWord(StackTop, Target());
+                return InData(StackTop, 8);
             case Mnemonic.Jmp or Mnemonic.Call when instruction.Op0Kind is OpKind.Register or OpKind.Memory:
                 return PrepareIndirectBranch();
             case Mnemonic.Loop or Mnemonic.Loope or Mnemonic.Loopne or Mnemonic.Jcxz or Mnemonic.Jecxz or Mnemonic.Jrcxz when random.Chance(50):
@@ -74,7 +73,7 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
 
                 break;
             case Mnemonic.Xlatb:
-                SetAddress(Rbx, MemoryOperandBuilder.ChooseAddress(1, form.Bitness == 64, random) - (byte)slot->Input.Gpr[Rax], instruction.MemoryBase == Register.EBX);
+                SetAddress(Rbx, MemoryOperandBuilder.ChooseAddress(1, form.Bitness == 64, random) - (byte)slot->Input.Gpr[Rax] - form.DataBase, instruction.MemoryBase.GetSize());
                 break;
         }
 
@@ -154,17 +153,29 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
 
     private static bool Addresses(Register register, int number) => register.IsGPR() && OperandKinds.GeneralNumber(register) == number;
 
-    private void SetAddress(int register, ulong address, bool shortAddress) =>
-        slot->Input.Gpr[register] = shortAddress ? (uint)address | (form.Bitness == 64 ? random.Next() << 32 : 0) : address;
+    // Above an address of a size, whatever there is room for.
+    private void SetAddress(int register, ulong address, int size) =>
+        slot->Input.Gpr[register] = (address & Mask(size)) | (random.Next() & ~Mask(size) & RegisterMask);
 
-    private void LimitBitOffset()
+    private ulong RegisterMask => form.Bitness == 64 ? ulong.MaxValue : uint.MaxValue;
+
+    private ulong StackTop => form.Bitness == 16 ? form.DataBase + (ushort)slot->Input.Gpr[Rsp] : slot->Input.Gpr[Rsp];
+
+    private bool LimitBitOffset()
     {
         if (instruction.Op0Kind == OpKind.Memory && instruction.Op1Kind == OpKind.Register)
         {
             int size = instruction.Op1Register.GetSize();
+            if (form.Bitness == 16 && OperandKinds.GeneralNumber(instruction.Op1Register) == Rsp)
+            {
+                return false;
+            }
+
             ulong offset = (ulong)(long)(random.Chance(80) ? random.Below(512) - 256 : random.Below(40000) - 20000);
-            slot->Input.Gpr[OperandKinds.GeneralNumber(instruction.Op1Register)] = (offset & Mask(size)) | (random.Next() & ~Mask(size) & Mask(form.Bitness / 8));
+            slot->Input.Gpr[OperandKinds.GeneralNumber(instruction.Op1Register)] = (offset & Mask(size)) | (random.Next() & ~Mask(size) & RegisterMask);
         }
+
+        return true;
     }
 
     private void MakeQuotientsFit()
@@ -179,7 +190,7 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
 
     private void MakeEqual(ulong value) => Set(Rax, random.Chance(80) ? value : value ^ 1UL << random.Below(64));
 
-    private ulong Target() => BranchTargets.Anywhere(slot->Input.Rip, random);
+    private ulong Target() => BranchTargets.Anywhere(slot->Input.CodeAddress, random) - form.CodeBase;
 
     private bool PrepareIndirectBranch()
     {
@@ -188,6 +199,12 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
             int register = OperandKinds.GeneralNumber(instruction.Op0Register);
             slot->Input.Gpr[register] = Target();
             return register != Rsp;
+        }
+
+        // A target out of the code page, an INT3 for an address, may lie beyond the limit, like the stack at the same time.
+        if (form.Bitness == 16 && instruction.MemorySegment == Register.CS)
+        {
+            return false;
         }
 
         if (Mapped(Operand()))
@@ -210,8 +227,8 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
             OpKind kind = instruction.GetOpKind(n);
             int register = kind switch
             {
-                OpKind.MemorySegRSI or OpKind.MemorySegESI => Rsi,
-                OpKind.MemorySegRDI or OpKind.MemorySegEDI or OpKind.MemoryESRDI or OpKind.MemoryESEDI => Rdi,
+                OpKind.MemorySegRSI or OpKind.MemorySegESI or OpKind.MemorySegSI => Rsi,
+                OpKind.MemorySegRDI or OpKind.MemorySegEDI or OpKind.MemorySegDI or OpKind.MemoryESRDI or OpKind.MemoryESEDI or OpKind.MemoryESDI => Rdi,
                 _ => -1,
             };
             if (register < 0)
@@ -219,20 +236,25 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
                 continue;
             }
 
-            bool shortAddress = kind is OpKind.MemorySegESI or OpKind.MemorySegEDI or OpKind.MemoryESEDI;
-            ulong address = MemoryOperandBuilder.ChooseAddress(Math.Max(1, form.MemorySize), !shortAddress, random);
-            bool overridden = kind is not (OpKind.MemoryESRDI or OpKind.MemoryESEDI) && instruction.SegmentPrefix == Register.FS;
-            SetAddress(register, overridden ? address - slot->Input.FsBase : address, shortAddress);
-            SetCount(shortAddress);
+            int size = kind switch
+            {
+                OpKind.MemorySegRSI or OpKind.MemorySegRDI or OpKind.MemoryESRDI => 8,
+                OpKind.MemorySegSI or OpKind.MemorySegDI or OpKind.MemoryESDI => 2,
+                _ => 4,
+            };
+            ulong address = MemoryOperandBuilder.ChooseAddress(Math.Max(1, form.MemorySize), size == 8, random) - form.DataBase;
+            bool overridden = form.Bitness == 64 && kind is not (OpKind.MemoryESRDI or OpKind.MemoryESEDI) && instruction.SegmentPrefix == Register.FS;
+            SetAddress(register, overridden ? address - slot->Input.FsBase : address, size);
+            SetCount(size);
         }
     }
 
-    private void SetCount(bool shortAddress)
+    private void SetCount(int size)
     {
         if (form.Info.IsString())
         {
             ulong count = random.Chance(95) ? (ulong)random.Below(20) : (ulong)random.Below(6000);
-            slot->Input.Gpr[Rcx] = shortAddress && form.Bitness == 64 ? count | random.Next() << 32 : count;
+            SetAddress(Rcx, count, size);
         }
     }
 }

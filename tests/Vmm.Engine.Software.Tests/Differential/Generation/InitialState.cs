@@ -29,7 +29,7 @@ internal static unsafe class InitialState
         *image = default;
         for (int n = 0; n < 16; n++)
         {
-            image->Gpr[n] = n >= 8 && form.Bitness == 32 ? 0 : random.Integer();
+            image->Gpr[n] = n >= 8 && form.Bitness != 64 ? 0 : random.Integer();
         }
 
         image->Gpr[4] = StackPointer(random);
@@ -37,14 +37,9 @@ internal static unsafe class InitialState
             ? CaseLayout.Code + CaseLayout.PageSize - 1 - (ulong)random.Below(12)
             : CaseLayout.Code + CodeMargin + (ulong)random.Below(CaseLayout.PageSize - (2 * CodeMargin));
         image->Rflags = 0x202 | (random.Next() & 0x8D5) | (random.Chance(25) ? 0x400UL : 0) | (form.IsAlignmentDefined && random.Chance(2) ? AlignmentCheck : 0);
-        image->Cs = form.Bitness == 64 ? CaseLayout.Code64Selector : CaseLayout.Code32Selector;
-        image->Ss = CaseLayout.DataSelector;
-        if (form.Bitness == 64)
-        {
-            image->FsBase = SegmentBase(random);
-            image->GsBase = SegmentBase(random);
-        }
-        else
+        image->CodeAddress = image->Rip;
+        Segments(image, form.Bitness, random);
+        if (form.Bitness != 64)
         {
             Truncate(image);
         }
@@ -53,6 +48,34 @@ internal static unsafe class InitialState
         Pool.AsSpan(random.Below(Pool.Length - CaseLayout.DataSize), CaseLayout.DataSize)
             .CopyTo(new Span<byte>(slot->Memory, CaseLayout.DataSize));
     }
+
+    private static void Segments(ProcessorImage* image, int bitness, CaseRandom random)
+    {
+        image->Cs = bitness switch { 64 => CaseLayout.Code64Selector, 32 => CaseLayout.Code32Selector, _ => CaseLayout.Code16Selector };
+        image->Ss = bitness == 16 ? CaseLayout.Data16Selector : CaseLayout.DataSelector;
+        image->Ds = bitness == 16 ? DataSelector(random) : CaseLayout.DataSelector;
+        image->Es = bitness == 16 ? DataSelector(random) : CaseLayout.DataSelector;
+        if (bitness == 64)
+        {
+            image->FsBase = SegmentBase(random);
+            image->GsBase = SegmentBase(random);
+        }
+        else if (bitness == 16)
+        {
+            image->Fs = CaseLayout.Data16Selector;
+            image->FsBase = CaseLayout.Data;
+            image->Rip -= CaseLayout.Code;
+            image->Gpr[4] = CaseLayout.UpperStackPointer | (ushort)(image->Gpr[4] - CaseLayout.Data);
+        }
+    }
+
+    private static ushort DataSelector(CaseRandom random) => random.Below(16) switch
+    {
+        0 => 0,
+        1 or 2 => CaseLayout.ReadOnlySelector,
+        3 or 4 or 5 => CaseLayout.ExpandDownSelector,
+        _ => CaseLayout.Data16Selector,
+    };
 
     private static void Truncate(ProcessorImage* image)
     {

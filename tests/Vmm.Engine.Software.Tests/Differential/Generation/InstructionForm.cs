@@ -18,9 +18,14 @@ internal readonly record struct InstructionForm(Code Code, bool Memory, int Bitn
     /// </summary>
     public bool IsAlignmentDefined => MemorySize <= 8 && Info.Mnemonic is not (Mnemonic.Enter or Mnemonic.Movsxd or Mnemonic.Maskmovq or Mnemonic.Maskmovdqu);
 
+    /// <summary>What linear addresses of data, and of code, are offsets from.</summary>
+    public ulong DataBase => Bitness == 16 ? CaseLayout.Data : 0;
+
+    public ulong CodeBase => Bitness == 16 ? CaseLayout.Code : 0;
+
     // Legacy region and header (SDM Vol. 1 13.4).
     private const int SaveArea = 576;
 
     /// <summary>As the reports name it, and as <c>VMM_FORM</c> takes it.</summary>
-    public override string ToString() => $"{Code}{(Memory ? "/m" : "")}{(Bitness == 32 ? "/32" : "")}";
+    public override string ToString() => $"{Code}{(Memory ? "/m" : "")}{(Bitness == 64 ? "" : $"/{Bitness}")}";
 }

@@ -49,17 +49,17 @@ internal sealed unsafe class MemoryOperandBuilder(InstructionForm form, CaseSlot
             address = random.Integer();
         }
 
-        ulong offset = address - ChooseSegment(ref instruction, address);
+        ulong offset = address - form.DataBase - ChooseSegment(ref instruction, address);
         if (absolute)
         {
-            instruction.MemoryDisplSize = _wide ? 8 : 4;
-            instruction.MemoryDisplacement64 = _wide ? offset : (uint)offset;
+            instruction.MemoryDisplSize = _wide ? 8 : form.Bitness == 16 ? 2 : 4;
+            instruction.MemoryDisplacement64 = _wide ? offset : form.Bitness == 16 ? (ushort)offset : (uint)offset;
             return;
         }
 
-        if (form.Bitness == 32 && random.Chance(4))
+        if (form.Bitness == 16 ? random.Chance(75) : form.Bitness == 32 && random.Chance(4))
         {
-            ShortAddress(ref instruction);
+            ShortAddress(ref instruction, offset);
             return;
         }
 
@@ -81,8 +81,8 @@ internal sealed unsafe class MemoryOperandBuilder(InstructionForm form, CaseSlot
         }
     }
 
-    // 16-bit addresses: nothing is mapped there, the fault says what was computed.
-    private void ShortAddress(ref Instruction instruction)
+    // 16-bit addresses. For 32-bit code nothing is mapped there: the fault says what was computed.
+    private void ShortAddress(ref Instruction instruction, ulong offset)
     {
         instruction.MemoryBase = random.Pick<Register>([Register.None, Register.BX, Register.BP]);
         instruction.MemoryIndex = random.Pick<Register>([Register.None, Register.SI, Register.DI]);
@@ -90,12 +90,51 @@ internal sealed unsafe class MemoryOperandBuilder(InstructionForm form, CaseSlot
         short displacement = random.Below(needsDisplacement ? 2 : 3) switch { 0 => (short)random.Next(), 1 => (sbyte)random.Next(), _ => 0 };
         instruction.MemoryDisplSize = displacement == 0 && !needsDisplacement ? 0 : 2;
         instruction.MemoryDisplacement64 = (ushort)displacement;
+        Register index = instruction.MemoryIndex;
+        Register adjusted = instruction.MemoryBase == Register.None ? index : instruction.MemoryBase;
+        int taken = BitOffsetRegister(instruction);
+        if (form.Bitness != 16)
+        {
+            return;
+        }
+
+        if (adjusted == Register.None || OperandKinds.GeneralNumber(adjusted) == taken)
+        {
+            instruction.MemoryBase = Register.None;
+            instruction.MemoryIndex = Register.None;
+            instruction.MemoryDisplSize = 2;
+            instruction.MemoryDisplacement64 = (ushort)offset;
+            return;
+        }
+
+        if (index != Register.None && OperandKinds.GeneralNumber(index) == taken)
+        {
+            index = Register.None;
+            instruction.MemoryIndex = index;
+        }
+
+        ulong rest = offset - (ushort)displacement;
+        if (index != Register.None && index != adjusted)
+        {
+            rest -= slot->Input.Gpr[OperandKinds.GeneralNumber(index)];
+        }
+
+        ref ulong register = ref slot->Input.Gpr[OperandKinds.GeneralNumber(adjusted)];
+        register = (register & 0xFFFF_0000) | (ushort)rest;
     }
 
     private static bool FitsFromRip(ulong offset) => offset < CaseLayout.Cases;
 
     private ulong ChooseSegment(ref Instruction instruction, ulong address)
     {
+        if (form.Bitness == 16)
+        {
+            instruction.SegmentPrefix = random.Chance(25)
+                ? random.Pick<Register>([Register.ES, Register.CS, Register.SS, Register.DS, Register.FS, Register.GS])
+                : Register.None;
+            return 0;
+        }
+
         if (form.Bitness == 32)
         {
             // FS is null there.
@@ -130,7 +169,7 @@ internal sealed unsafe class MemoryOperandBuilder(InstructionForm form, CaseSlot
         {
             numberOfBase = random.Below(count);
         }
-        while (numberOfBase == taken || (numberOfBase == 4 && form.Info.IsStackInstruction));
+        while (numberOfBase == taken || (numberOfBase == 4 && (form.Info.IsStackInstruction || form.Bitness == 16)));
 
         instruction.MemoryBase = first + numberOfBase;
         if (shape >= 5)

@@ -25,8 +25,13 @@ internal sealed unsafe class OperandBuilder(InstructionForm form, CaseSlot* slot
     private readonly OpCodeInfo _info = form.Info;
     private Instruction _instruction;
 
-    // Strings with 32-bit addresses, where the default is 64; or 16-bit ones are left out.
-    private readonly bool _shortAddress = form.Bitness == 32 || random.Chance(15);
+    // Address size of strings: the default, or what the prefix makes of it.
+    private readonly int _addressSize = form.Bitness switch
+    {
+        64 => random.Chance(15) ? 4 : 8,
+        32 => 4,
+        _ => random.Chance(15) ? 4 : 2,
+    };
 
     public Instruction Build()
     {
@@ -124,6 +129,10 @@ internal sealed unsafe class OperandBuilder(InstructionForm form, CaseSlot* slot
                 _instruction.SetOpKind(n, OpKind.Immediate64);
                 _instruction.Immediate64 = random.Integer();
                 break;
+            case OpCodeOperandKind.br16_1 or OpCodeOperandKind.br16_2:
+                _instruction.SetOpKind(n, OpKind.NearBranch16);
+                _instruction.NearBranch16 = (ushort)BranchTarget(kind == OpCodeOperandKind.br16_1);
+                break;
             case OpCodeOperandKind.br32_1 or OpCodeOperandKind.br32_4:
                 _instruction.SetOpKind(n, OpKind.NearBranch32);
                 _instruction.NearBranch32 = (uint)BranchTarget(kind == OpCodeOperandKind.br32_1);
@@ -133,19 +142,19 @@ internal sealed unsafe class OperandBuilder(InstructionForm form, CaseSlot* slot
                 _instruction.NearBranch64 = BranchTarget(kind == OpCodeOperandKind.br64_1);
                 break;
             case OpCodeOperandKind.seg_rSI:
-                _instruction.SetOpKind(n, _shortAddress ? OpKind.MemorySegESI : OpKind.MemorySegRSI);
+                _instruction.SetOpKind(n, _addressSize switch { 8 => OpKind.MemorySegRSI, 4 => OpKind.MemorySegESI, _ => OpKind.MemorySegSI });
                 SourceSegment();
                 break;
             case OpCodeOperandKind.seg_rDI:
-                _instruction.SetOpKind(n, _shortAddress ? OpKind.MemorySegEDI : OpKind.MemorySegRDI);
+                _instruction.SetOpKind(n, _addressSize switch { 8 => OpKind.MemorySegRDI, 4 => OpKind.MemorySegEDI, _ => OpKind.MemorySegDI });
                 SourceSegment();
                 break;
             case OpCodeOperandKind.es_rDI:
-                _instruction.SetOpKind(n, _shortAddress ? OpKind.MemoryESEDI : OpKind.MemoryESRDI);
+                _instruction.SetOpKind(n, _addressSize switch { 8 => OpKind.MemoryESRDI, 4 => OpKind.MemoryESEDI, _ => OpKind.MemoryESDI });
                 break;
             case OpCodeOperandKind.seg_rBX_al:
                 _instruction.SetOpKind(n, OpKind.Memory);
-                _instruction.MemoryBase = _shortAddress ? Register.EBX : Register.RBX;
+                _instruction.MemoryBase = _addressSize switch { 8 => Register.RBX, 4 => Register.EBX, _ => Register.BX };
                 _instruction.MemoryIndex = Register.AL;
                 SourceSegment();
                 break;
@@ -157,12 +166,16 @@ internal sealed unsafe class OperandBuilder(InstructionForm form, CaseSlot* slot
     // Only bases below 4 GiB - and so reachable with any address size - are worth an override.
     private void SourceSegment()
     {
-        if (form.Bitness == 64 && random.Chance(15) && slot->Input.FsBase < CaseLayout.Data)
+        if (form.Bitness == 16 && random.Chance(15))
+        {
+            _instruction.SegmentPrefix = random.Pick<Register>([Register.ES, Register.SS, Register.FS]);
+        }
+        else if (form.Bitness == 64 && random.Chance(15) && slot->Input.FsBase < CaseLayout.Data)
         {
             _instruction.SegmentPrefix = Register.FS;
         }
     }
 
     private ulong BranchTarget(bool near) =>
-        near ? BranchTargets.Near(slot->Input.Rip, random) : BranchTargets.Anywhere(slot->Input.Rip, random);
+        (near ? BranchTargets.Near(slot->Input.CodeAddress, random) : BranchTargets.Anywhere(slot->Input.CodeAddress, random)) - form.CodeBase;
 }

@@ -28,6 +28,7 @@ internal sealed unsafe class SequenceGenerator(ulong seed)
         {
             InitialState.Fill(slot, branch, random);
             slot->Input.Rip = Math.Min(slot->Input.Rip, CaseLayout.Code + CaseLayout.PageSize - (2 * ProcessorImage.CodeCapacity));
+            slot->Input.CodeAddress = slot->Input.Rip;
             if (TryFill(slot, branch, random, out List<Instruction> instructions))
             {
                 return instructions;

@@ -19,6 +19,7 @@ internal sealed class NativeProgram
     private const int SignalAction = 13;
     private const int SignalReturn = 15;
     private const int Exit = 60;
+    private const int ModifyLdt = 154;
     private const int SignalAltStack = 131;
     private const int Shared = 0x01;
     private const int PrivateAnonymous = 0x22;
@@ -118,6 +119,7 @@ internal sealed class NativeProgram
         _a.mov(edi, number);
         _a.jmp(_exit);
         _a.Label(ref good);
+        _a.nop();
     }
 
     private void InstallHandlers()
@@ -147,10 +149,23 @@ internal sealed class NativeProgram
             Call(SignalAction);
         }
 
-        // 64-bit code ignores DS and ES; compatibility-mode code needs them.
-        _a.mov(eax, (uint)CaseLayout.DataSelector);
-        _a.mov(ds, eax);
-        _a.mov(es, eax);
+        Describe(CaseLayout.Code16Selector, CaseLayout.Code, CaseLayout.PageSize - 1, 2 << 1);
+        Describe(CaseLayout.Data16Selector, CaseLayout.Data, CaseLayout.DataSize - 1, 0);
+        Describe(CaseLayout.ExpandDownSelector, CaseLayout.Data, (int)CaseLayout.ExpandDownLimit, 1 << 1);
+        Describe(CaseLayout.ReadOnlySelector, CaseLayout.Data, CaseLayout.DataSize - 1, 1 << 3);
+    }
+
+    // struct user_desc: entry, base, limit, flags (contents in bits 2:1, read-only in bit 3).
+    private void Describe(ushort selector, ulong address, int limit, int flags)
+    {
+        _a.mov(rsi, Scratch);
+        _a.mov(__dword_ptr[rsi], selector >> 3);
+        _a.mov(__dword_ptr[rsi + 4], (int)address);
+        _a.mov(__dword_ptr[rsi + 8], limit);
+        _a.mov(__dword_ptr[rsi + 12], flags);
+        _a.mov(edi, 0x11);
+        _a.mov(edx, 16);
+        Call(ModifyLdt);
     }
 
     private void RunCases()
@@ -196,7 +211,7 @@ internal sealed class NativeProgram
         _a.mov(rax, 0xCCCC_CCCC_CCCC_CCCC);
         _a.rep.stosq();
         _a.mov(rsi, __qword_ptr[Current]);
-        _a.mov(rdi, __qword_ptr[rsi + Offset(nameof(ProcessorImage.Rip))]);
+        _a.mov(rdi, __qword_ptr[rsi + Offset(nameof(ProcessorImage.CodeAddress))]);
         _a.mov(rcx, __qword_ptr[rsi + Offset(nameof(ProcessorImage.CodeLength))]);
         _a.add(rsi, Offset(nameof(ProcessorImage.Code)));
         _a.rep.movsb();
@@ -211,6 +226,10 @@ internal sealed class NativeProgram
     {
         _a.mov(rsi, __qword_ptr[Current]);
         _a.fxrstor64(__[rsi + Offset(nameof(ProcessorImage.Fx))]);
+        _a.mov(ds, __word_ptr[rsi + Offset(nameof(ProcessorImage.Ds))]);
+        _a.mov(es, __word_ptr[rsi + Offset(nameof(ProcessorImage.Es))]);
+        _a.mov(fs, __word_ptr[rsi + Offset(nameof(ProcessorImage.Fs))]);
+        _a.mov(gs, __word_ptr[rsi + Offset(nameof(ProcessorImage.Gs))]);
         _a.mov(rax, __qword_ptr[rsi + Offset(nameof(ProcessorImage.FsBase))]);
         _a.wrfsbase(rax);
         _a.mov(rax, __qword_ptr[rsi + Offset(nameof(ProcessorImage.GsBase))]);
@@ -257,6 +276,10 @@ internal sealed class NativeProgram
         _a.mov(__qword_ptr[rdi + Offset(nameof(ProcessorImage.Cs))], rax);
         _a.movzx(eax, __word_ptr[rbx + 150]);
         _a.mov(__qword_ptr[rdi + Offset(nameof(ProcessorImage.Ss))], rax);
+        SaveSegment(nameof(ProcessorImage.Ds), ds);
+        SaveSegment(nameof(ProcessorImage.Es), es);
+        SaveSegment(nameof(ProcessorImage.Fs), fs);
+        SaveSegment(nameof(ProcessorImage.Gs), gs);
         _a.rdfsbase(rax);
         _a.mov(__qword_ptr[rdi + Offset(nameof(ProcessorImage.FsBase))], rax);
         _a.rdgsbase(rax);
@@ -272,6 +295,12 @@ internal sealed class NativeProgram
         _a.rep.movsq();
         _a.add(__qword_ptr[Current], CaseSlot.SlotSize);
         _a.jmp(_next);
+    }
+
+    private void SaveSegment(string field, AssemblerRegisterSegment segment)
+    {
+        _a.mov(eax, segment);
+        _a.mov(__word_ptr[rdi + Offset(field)], ax);
     }
 
     private void Save(string field, int context)
