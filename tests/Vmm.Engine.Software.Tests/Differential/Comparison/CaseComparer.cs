@@ -30,8 +30,13 @@ internal static unsafe class CaseComparer
         List<string> differences = [];
         ProcessorImage* native = &slot->Native;
         bool isImage = Images.Contains(instruction.Mnemonic);
-        if (native->Vector != interpreted->Vector && !(isImage && IsMemoryFault(native->Vector) && IsMemoryFault(interpreted->Vector)))
+        if (native->Vector != interpreted->Vector)
         {
+            if (IsInParts(instruction, isImage) && IsMemoryFault(native->Vector) && IsMemoryFault(interpreted->Vector))
+            {
+                return differences;
+            }
+
             differences.Add($"end: interpreter {Ending(interpreted)}, native {Ending(native)}");
             return differences;
         }
@@ -81,7 +86,11 @@ internal static unsafe class CaseComparer
         }
     }
 
-    private static bool IsMemoryFault(ulong vector) => vector is 12 or 13 or CaseResult.PageFault;
+    // Where a segment ends, the first part of such an operand may fault before the whole is found to be beyond the limit.
+    private static bool IsInParts(in Instruction instruction, bool isImage) =>
+        isImage || instruction.Mnemonic is Mnemonic.Bound or Mnemonic.Maskmovq or Mnemonic.Maskmovdqu || instruction.MemorySize is MemorySize.Float80 or MemorySize.Bcd;
+
+    private static bool IsMemoryFault(ulong vector) => vector is 12 or 13 or 17 or CaseResult.PageFault;
 
     private static string Ending(ProcessorImage* image) =>
         image->Vector switch
