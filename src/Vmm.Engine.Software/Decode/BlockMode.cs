@@ -80,6 +80,11 @@ internal static unsafe class BlockMode
             mode |= Breakpoints;
         }
 
+        if (s->TrapsInstructions != 0)
+        {
+            mode |= Isolated;
+        }
+
         s->BlockMode = (s->Efer & LongModeActive) != 0 && s->Cs.IsLong ? mode | Code64 : mode | Legacy(s);
     }
 

@@ -33,7 +33,7 @@ internal static unsafe class EventDelivery
                     nonRoot.Vectoring = default;
                     nonRoot.VectoringErrorCode = 0;
                     nonRoot.VectoringInstructionLength = 0;
-                    s->Interruptibility &= unchecked((byte)~3);
+                    ProcessorMode.ClearShadow(s);
                     return true;
                 case Outcome.Leave:
                     return false;

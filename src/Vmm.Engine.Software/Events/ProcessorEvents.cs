@@ -1,4 +1,5 @@
 using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.Segmentation;
 using Vmm.Engine.Software.State;
 using Vmm.Engine.Software.Vmx;
 
@@ -7,7 +8,6 @@ namespace Vmm.Engine.Software.Events;
 /// <summary>What a processor does between instructions, by priority (SDM Vol. 3A table 6-2).</summary>
 internal sealed unsafe class ProcessorEvents : IProcessorEvents
 {
-    private const byte ShadowBits = 3;
     private const byte MovSsShadow = 2;
 
     public bool Process(LogicalProcessor processor)
@@ -38,7 +38,7 @@ internal sealed unsafe class ProcessorEvents : IProcessorEvents
             }
         }
         while (s->Activity != (byte)ActivityState.Active);
-        return true;
+        return DeliverInstructionBreakpoint(processor);
     }
 
     public bool DeliverFault(LogicalProcessor processor) => EventDelivery.Deliver(processor, EventDelivery.FromState(processor.State));
@@ -48,8 +48,7 @@ internal sealed unsafe class ProcessorEvents : IProcessorEvents
         CpuState* s = processor.State;
         if ((blockMode & BlockMode.Shadow) != 0)
         {
-            s->Interruptibility &= unchecked((byte)~ShadowBits);
-            BlockMode.Update(s);
+            ProcessorMode.ClearShadow(s);
             s->EventPending = 1;
         }
 
@@ -59,10 +58,38 @@ internal sealed unsafe class ProcessorEvents : IProcessorEvents
             s->EventPending = 1;
         }
 
+        if ((blockMode & BlockMode.Breakpoints) != 0)
+        {
+            EndResumeFlag(s);
+        }
+
         if (processor.NonRoot.TrapsInstructions)
         {
             processor.NonRoot.NoteTrap();
         }
+    }
+
+    // Faults before the instruction at RIP (SDM Vol. 3B 18.3.1.1), by priority after everything that is due between instructions.
+    private static bool DeliverInstructionBreakpoint(LogicalProcessor processor)
+    {
+        CpuState* s = processor.State;
+        s->ResumeFlagEnds = (byte)((s->SystemFlags & (ulong)RflagsBits.Rf) != 0 ? 1 : 0);
+        ulong causes = (s->Interruptibility & MovSsShadow) == 0 ? DebugExceptions.AtInstruction(s) : 0;
+        return causes == 0 || EventDelivery.Deliver(processor, new Event((byte)ExceptionVector.Debug, InterruptionType.HardwareException)
+        {
+            DebugCauses = causes,
+        });
+    }
+
+    // RF covers one instruction; one that set it (IRET) keeps it for the next.
+    private static void EndResumeFlag(CpuState* s)
+    {
+        if (s->ResumeFlagEnds != 0)
+        {
+            s->SystemFlags &= ~(ulong)RflagsBits.Rf;
+        }
+
+        s->EventPending = 1;
     }
 
     // Traps of the instruction before: single step, data and I/O breakpoints. Held back in the shadow of MOV SS.

@@ -26,6 +26,16 @@ internal static unsafe class ProcessorMode
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool IsCanonical(ulong address) => (ulong)((long)(address << 16) >> 16) == address;
 
+    /// <summary>Ends the shadow of STI or of a load of SS.</summary>
+    public static void ClearShadow(CpuState* s)
+    {
+        if ((s->Interruptibility & 3) != 0)
+        {
+            s->Interruptibility &= unchecked((byte)~3);
+            BlockMode.Update(s);
+        }
+    }
+
     /// <summary>
     /// After any change of segment registers, CPL, CR0, CR4, EFER or the system flags: everything derived from them.
     /// </summary>

@@ -68,6 +68,12 @@ internal unsafe struct CpuState
     /// <summary>Activity state (SDM Vol. 3C 25.4.2): 0 active, 1 HLT, 2 shutdown, 3 wait-for-SIPI.</summary>
     public byte Activity;
 
+    /// <summary>Not 0: an exit follows each instruction ("monitor trap flag", SDM Vol. 3C 26.5.2).</summary>
+    public byte TrapsInstructions;
+
+    /// <summary>RF was set when the instruction that runs now began: it ends with the instruction.</summary>
+    public byte ResumeFlagEnds;
+
     public ulong Cr0;
     public ulong Cr2;
     public ulong Cr3;

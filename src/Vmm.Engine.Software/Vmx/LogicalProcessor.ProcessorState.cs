@@ -102,7 +102,7 @@ internal sealed unsafe partial class LogicalProcessor
         }
 
         s->Cpl = (byte)((s->Ss.AccessRights >> 5) & 3);
-        NonRoot.NoteWrite(VmcsField.GuestRip);
+        NonRoot.NoteNewState();
         ProcessorMode.Changed(s);
         StateLoaded();
     }

@@ -113,6 +113,7 @@ internal sealed unsafe partial class LogicalProcessor : ILogicalProcessor
             _current = Region(vmcs);
             _currentPointer = vmcs;
             GuestStateArea.Load(_state, _current);
+            NonRoot.NoteNewState();
         }
 
         return VmxResult.Succeed;

@@ -1,3 +1,4 @@
+using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
 using Vmm.Engine.Software.Segmentation;
 using Vmm.Engine.Software.State;
@@ -14,7 +15,6 @@ internal sealed unsafe partial class NonRoot
         _sink = sink;
         _result = VmxResult.Succeed;
         _controlsWritten = true;
-        _guestStateWritten = true;
         _leaveAfterInstruction = false;
         _timer.Stop();
         IsActive = true;
@@ -31,6 +31,7 @@ internal sealed unsafe partial class NonRoot
             SaveTimer();
             IsActive = false;
             Controls = default;
+            _state->TrapsInstructions = 0;
             _sink = null;
         }
 
@@ -99,6 +100,12 @@ internal sealed unsafe partial class NonRoot
                 LoadGuestState();
             }
 
+            uint failed = MsrAreas.Load(_state, _vmcs, _processor.Memory);
+            if (failed != 0)
+            {
+                return FailEntry(ExitReason.EntryFailureMsrLoading, failed);
+            }
+
             _controlsWritten = false;
             _guestStateWritten = false;
             _state->EventPending = 1;
@@ -123,6 +130,8 @@ internal sealed unsafe partial class NonRoot
         }
 
         _timerWritten = false;
+        _state->TrapsInstructions = (byte)(Has(PrimaryProcessorBasedControls.MonitorTrapFlag) ? 1 : 0);
+        BlockMode.Update(_state);
     }
 
     private void SaveTimer()
@@ -156,7 +165,11 @@ internal sealed unsafe partial class NonRoot
 
         s->Cpl = (byte)s->Ss.PrivilegeLevel;
         ProcessorMode.Changed(s);
-        _processor.StateLoaded();
+        if (_translationWritten)
+        {
+            _processor.StateLoaded();
+            _translationWritten = false;
+        }
     }
 
     /// <summary>Delivers the exit information of a failed entry (SDM Vol. 3C 27.8).</summary>

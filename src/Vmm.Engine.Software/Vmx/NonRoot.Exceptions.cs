@@ -65,7 +65,7 @@ internal sealed unsafe partial class NonRoot
         if (action == VmExitAction.NextInstruction)
         {
             _state->Rip += _exit.InstructionLength;
-            _state->Interruptibility &= unchecked((byte)~ShadowBits);
+            ProcessorMode.ClearShadow(_state);
         }
 
         return action != VmExitAction.Leave;

@@ -18,6 +18,7 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
     private PreemptionTimer _timer;
     private bool _controlsWritten;
     private bool _guestStateWritten;
+    private bool _translationWritten;
     private bool _injectionWritten;
     private bool _timerWritten;
     private bool _leaveAfterInstruction;
@@ -46,6 +47,14 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
     public bool Has(SecondaryProcessorBasedControls control) => (Controls.Secondary & control) != 0;
 
     public bool Has(PinBasedControls control) => (Controls.Pin & control) != 0;
+
+    /// <summary>Another VMCS has become current, or a whole state was loaded.</summary>
+    public void NoteNewState()
+    {
+        _guestStateWritten = true;
+        _controlsWritten = true;
+        _translationWritten = true;
+    }
 
     /// <summary>Whether MOV to CR3 of a value is exempt from "CR3-load exiting" (SDM Vol. 3C 25.6.7).</summary>
     public bool IsCr3Target(ulong value)
@@ -84,6 +93,8 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
                 break;
             default:
                 _guestStateWritten |= field.Type == VmcsFieldType.GuestState;
+                _translationWritten |= field is VmcsField.GuestCr0 or VmcsField.GuestCr3 or VmcsField.GuestCr4 or VmcsField.GuestIa32Efer
+                    or (>= VmcsField.GuestPdpte0 and <= VmcsField.GuestPdpte3);
                 _controlsWritten |= field.Type != VmcsFieldType.GuestState;
                 break;
         }
@@ -129,7 +140,7 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
                 return Outcome.Leave;
             case VmExitAction.NextInstruction:
                 _state->Rip = i->NextRip;
-                _state->Interruptibility &= unchecked((byte)~3);
+                ProcessorMode.ClearShadow(_state);
                 return Outcome.Branch;
             default:
                 return Outcome.Restart;
@@ -180,6 +191,11 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
         VectoringErrorCode = 0;
         VectoringInstructionLength = 0;
         vmcs[VmcsField.EntryInterruptionInformation] &= 0x7FFF_FFFF;
+
+        if (vmcs[VmcsField.ExitMsrStoreCount] != 0 && !MsrAreas.Store(_state, vmcs, _processor.Memory))
+        {
+            vmcs.AbortIndicator = VmxAbort.SavingGuestMsrs;
+        }
 
         // SDM Vol. 3C 28.2: the "IA-32e mode guest" control follows LMA with unrestricted guests.
         ulong entryControls = vmcs[VmcsField.VmEntryControls];
