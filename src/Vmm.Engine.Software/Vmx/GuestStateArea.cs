@@ -92,7 +92,9 @@ internal static unsafe class GuestStateArea
                 s->IdtrLimit = (ushort)value;
                 return true;
             case VmcsField.GuestRflags:
+                // Bit 1 as written: the entry checks it.
                 ArithmeticFlags.WriteRflags(s, value);
+                s->SystemFlags = value & ~ArithmeticFlags.All;
                 return true;
             case VmcsField.GuestInterruptibilityState:
                 s->Interruptibility = (byte)value;

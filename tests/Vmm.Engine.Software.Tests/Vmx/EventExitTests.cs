@@ -1,0 +1,286 @@
+using System.Diagnostics;
+using Vmm.Sdk;
+using Vmm.Vmx;
+using static Iced.Intel.AssemblerRegisters;
+using RflagsBits = Vmm.Vmx.RflagsBits;
+
+namespace Vmm.Engine.Software.Tests.Vmx;
+
+public sealed class EventExitTests
+{
+    [Fact]
+    public void The_exception_bitmap_turns_an_exception_into_an_exit()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine[VmcsField.ExceptionBitmap] = 1 << 6;
+        machine.Launch(a => a.ud2());
+        Assert.Equal(ExitReason.ExceptionOrNmi, machine.Last.Reason);
+        Assert.Equal(InterruptionInformation.HardwareException(ExceptionVector.InvalidOpcode).Value, machine.Last.InterruptionInformation);
+        Assert.Equal(VmxMachine.Code, machine[VmcsField.GuestRip]);
+    }
+
+    [Theory]
+    [InlineData(0, 0, true)]
+    [InlineData(2, 2, true)]
+    [InlineData(2, 0, false)]
+    public void Page_faults_exit_by_mask_and_match(int mask, int match, bool exits)
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine[VmcsField.ExceptionBitmap] = 1 << 14;
+        machine[VmcsField.PageFaultErrorCodeMask] = (ulong)mask;
+        machine[VmcsField.PageFaultErrorCodeMatch] = (ulong)match;
+        machine.Gate(14);
+        machine.Launch(a =>
+        {
+            a.mov(rbx, 0x4000_0000L);
+            a.mov(__byte_ptr[rbx], 1);
+        });
+        Assert.Equal(exits ? ExitReason.ExceptionOrNmi : ExitReason.Hlt, machine.Last.Reason);
+        if (exits)
+        {
+            Assert.Equal(0x4000_0000UL, machine.Last.Qualification);
+            Assert.Equal(2u, machine.Last.InterruptionErrorCode);
+            Assert.Equal(0UL, machine.Processor.Cr2);
+        }
+        else
+        {
+            Assert.Equal(0x4000_0000UL, machine.Processor.Cr2);
+            Assert.Equal(2UL, machine.Stack(0));
+        }
+    }
+
+    [Fact]
+    public void A_triple_fault_exits_with_reason_2()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine[VmcsField.GuestIdtrLimit] = 0;
+        machine.Launch(a => a.ud2());
+        Assert.Equal(ExitReason.TripleFault, machine.Last.Reason);
+        Assert.Equal(VmxMachine.Code, machine[VmcsField.GuestRip]);
+    }
+
+    [Fact]
+    public void An_injected_interrupt_runs_the_handler_before_any_instruction()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Gate(0x40);
+        machine[VmcsField.GuestRflags] = (ulong)(RflagsBits.Fixed1 | RflagsBits.If);
+        machine[VmcsField.EntryInterruptionInformation] = InterruptionInformation.ExternalInterrupt(0x40).Value;
+        machine.Launch(a => a.ud2());
+        Assert.Equal(ExitReason.Hlt, Assert.Single(machine.Exits).Reason);
+        Assert.Equal(VmxMachine.Handler, machine[VmcsField.GuestRip]);
+        Assert.Equal(VmxMachine.Code, machine.Stack(0));
+        Assert.Equal(8UL, machine.Stack(1));
+        Assert.Equal((ulong)(RflagsBits.Fixed1 | RflagsBits.If), machine.Stack(2));
+        Assert.Equal(0UL, machine[VmcsField.GuestRflags] & (ulong)RflagsBits.If);
+        Assert.Equal(0UL, machine[VmcsField.EntryInterruptionInformation] >> 31);
+    }
+
+    [Fact]
+    public void An_injected_exception_pushes_the_error_code_of_the_entry()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Gate(13);
+        machine[VmcsField.EntryInterruptionInformation] = InterruptionInformation.HardwareException(ExceptionVector.GeneralProtection).Value;
+        machine[VmcsField.EntryExceptionErrorCode] = 0x18;
+        machine.Launch(_ => { });
+        Assert.Equal(0x18UL, machine.Stack(0));
+        Assert.Equal(VmxMachine.Code, machine.Stack(1));
+    }
+
+    [Fact]
+    public void An_injected_software_interrupt_returns_behind_its_instruction()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Gate(0x80);
+        machine[VmcsField.EntryInterruptionInformation] = InterruptionInformation.Create(InterruptionType.SoftwareInterrupt, 0x80).Value;
+        machine[VmcsField.EntryInstructionLength] = 2;
+        machine.Launch(_ => { });
+        Assert.Equal(VmxMachine.Code + 2, machine.Stack(0));
+    }
+
+    [Fact]
+    public void An_exit_during_delivery_names_the_event_in_its_idt_vectoring_information()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine[VmcsField.ExceptionBitmap] = 1 << 13;
+        machine[VmcsField.GuestRflags] = (ulong)(RflagsBits.Fixed1 | RflagsBits.If);
+        machine[VmcsField.EntryInterruptionInformation] = InterruptionInformation.ExternalInterrupt(0x40).Value;
+        machine.Launch(_ => { });
+        Assert.Equal(ExitReason.ExceptionOrNmi, machine.Last.Reason);
+        Assert.Equal((0x40u << 3) | 3, machine.Last.InterruptionErrorCode);
+        Assert.Equal(InterruptionInformation.ExternalInterrupt(0x40).Value, (uint)machine[VmcsField.IdtVectoringInformation]);
+    }
+
+    [Fact]
+    public void The_interrupt_window_opens_one_instruction_after_sti()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Set(PrimaryProcessorBasedControls.InterruptWindowExiting);
+        machine.Respond = (m, ref _) =>
+        {
+            m.Clear(PrimaryProcessorBasedControls.InterruptWindowExiting);
+            return VmExitAction.Resume;
+        };
+        machine.Launch(a =>
+        {
+            a.nop();
+            a.sti();
+            a.inc(ebx);
+            a.inc(ebx);
+        });
+        Assert.Equal([ExitReason.InterruptWindow, ExitReason.Hlt], machine.Exits.Select(exit => exit.Reason));
+        Assert.Equal(2UL, machine.Processor.Registers.Rbx);
+    }
+
+    [Fact]
+    public void The_interrupt_window_exit_comes_at_the_instruction_behind_the_shadow()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Set(PrimaryProcessorBasedControls.InterruptWindowExiting);
+        machine.Launch(a =>
+        {
+            a.sti();
+            a.inc(ebx);
+            a.inc(ebx);
+        });
+        Assert.Equal(ExitReason.InterruptWindow, machine.Last.Reason);
+        Assert.Equal(1UL, machine.Processor.Registers.Rbx);
+    }
+
+    [Fact]
+    public void The_nmi_window_opens_with_iret()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Set(PinBasedControls.NmiExiting | PinBasedControls.VirtualNmis);
+        machine.Set(PrimaryProcessorBasedControls.NmiWindowExiting);
+        machine[VmcsField.GuestInterruptibilityState] = (ulong)InterruptibilityState.BlockingByNmi;
+        machine.Launch(a =>
+        {
+            Iced.Intel.Label behind = a.CreateLabel();
+            a.mov(rax, rsp);
+            a.push(0x10);
+            a.push(rax);
+            a.pushfq();
+            a.push(8);
+            a.lea(rcx, __[behind]);
+            a.push(rcx);
+            a.iretq();
+            a.Label(ref behind);
+            a.inc(ebx);
+        });
+        Assert.Equal(ExitReason.NmiWindow, machine.Last.Reason);
+        Assert.Equal(0UL, machine.Processor.Registers.Rbx);
+        Assert.Equal(0UL, machine[VmcsField.GuestInterruptibilityState]);
+    }
+
+    [Fact]
+    public void The_monitor_trap_flag_exits_after_each_instruction()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Set(PrimaryProcessorBasedControls.MonitorTrapFlag);
+        machine.Respond = (_, ref _) => VmExitAction.Resume;
+        machine.Launch(a =>
+        {
+            a.nop();
+            a.inc(eax);
+            a.inc(eax);
+        });
+        Assert.Equal(3, machine.Exits.Count(exit => exit.Reason == ExitReason.MonitorTrapFlag));
+    }
+
+    [Fact]
+    public void An_expired_preemption_timer_exits_before_any_instruction()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Set(PinBasedControls.ActivatePreemptionTimer);
+        machine[VmcsField.PreemptionTimerValue] = 0;
+        machine.Launch(a => a.ud2());
+        Assert.Equal(ExitReason.PreemptionTimerExpired, machine.Last.Reason);
+        Assert.Equal(VmxMachine.Code, machine[VmcsField.GuestRip]);
+    }
+
+    [Fact]
+    public void The_preemption_timer_ends_a_loop()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Set(PinBasedControls.ActivatePreemptionTimer);
+        machine.Set(PrimaryProcessorBasedControls.PauseExiting);
+        machine[VmcsField.PreemptionTimerValue] = 1000;
+        Stopwatch running = Stopwatch.StartNew();
+        machine.Respond = (m, ref exit) =>
+        {
+            if (exit.Reason != ExitReason.Pause || running.Elapsed > TimeSpan.FromSeconds(20))
+            {
+                return VmExitAction.Leave;
+            }
+
+            // The alarm that makes the run loop look at the clock takes real time.
+            m.Exits.Clear();
+            m.Time.Timestamp += 1000;
+            return VmExitAction.NextInstruction;
+        };
+        machine.Launch(a =>
+        {
+            Iced.Intel.Label loop = a.CreateLabel();
+            a.Label(ref loop);
+            a.pause();
+            a.jmp(loop);
+        });
+        Assert.Equal(ExitReason.PreemptionTimerExpired, machine.Last.Reason);
+    }
+
+    [Fact]
+    public void A_kick_before_the_entry_exits_before_any_instruction()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Processor.Kick();
+        machine.Launch(a => a.ud2());
+        Assert.Equal(ExitReason.ExternalInterrupt, machine.Last.Reason);
+        Assert.Equal(0u, machine.Last.InterruptionInformation);
+    }
+
+    [Fact]
+    public void A_kick_wakes_a_guest_in_the_hlt_state()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine[VmcsField.GuestActivityState] = (ulong)ActivityState.Hlt;
+        using Timer kick = new(_ => machine.Processor.Kick(), null, 20, Timeout.Infinite);
+        machine.Launch(_ => { });
+        Assert.Equal(ExitReason.ExternalInterrupt, machine.Last.Reason);
+        Assert.Equal((ulong)ActivityState.Hlt, machine[VmcsField.GuestActivityState]);
+    }
+
+    [Fact]
+    public void An_access_beyond_memory_is_an_ept_violation_with_data()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Respond = (_, ref exit) =>
+        {
+            exit.Data = exit.Access == VmExitAccess.Read ? 0x77 : exit.Data;
+            return VmExitAction.Complete;
+        };
+        machine.Launch(a =>
+        {
+            a.mov(rbx, 0x1000_0010L);
+            a.mov(__dword_ptr[rbx], 0x1234);
+            a.mov(ecx, __dword_ptr[rbx + 4]);
+        });
+        Assert.Equal(ExitReason.EptViolation, machine.Exits[0].Reason);
+        Assert.Equal(0x1000_0010UL, machine.Exits[0].GuestPhysicalAddress);
+        Assert.Equal(0x1234UL, machine.Exits[0].Data);
+        Assert.Equal(VmExitAccess.Write, machine.Exits[0].Access);
+        Assert.Equal(0x1000_0014UL, machine.Exits[1].GuestPhysicalAddress);
+        Assert.Equal(0x77UL, machine.Processor.Registers.Rcx);
+    }
+
+    [Fact]
+    public void A_task_switch_exits_with_reason_9()
+    {
+        using VmxMachine machine = new VmxMachine(bitness: 32).Start();
+        machine.Launch(a => a.jmp(0x28, 0u));
+        Assert.Equal(ExitReason.TaskSwitch, machine.Last.Reason);
+        Assert.Equal(TaskSwitchQualification.Create(0x28, TaskSwitchSource.Jmp).Value, machine.Last.Qualification);
+        Assert.Equal(VmxMachine.Code, machine[VmcsField.GuestRip]);
+    }
+}
