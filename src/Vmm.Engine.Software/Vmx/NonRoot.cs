@@ -168,6 +168,9 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
         }
     }
 
+    // The valid bit of the event to inject is cleared when it is injected (Inject): an event that came with the completion of
+    // an access may have to wait for its window, and another exit in between must not lose it.
+
     /// <summary>The VM-exit information fields (SDM Vol. 3C 28.2) and the parts of the VMCS that exits change.</summary>
     private void RecordExit()
     {
@@ -190,7 +193,6 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
         Vectoring = default;
         VectoringErrorCode = 0;
         VectoringInstructionLength = 0;
-        vmcs[VmcsField.EntryInterruptionInformation] &= 0x7FFF_FFFF;
 
         if (vmcs[VmcsField.ExitMsrStoreCount] != 0 && !MsrAreas.Store(_state, vmcs, _processor.Memory))
         {
