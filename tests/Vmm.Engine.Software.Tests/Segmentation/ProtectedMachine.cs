@@ -107,6 +107,7 @@ internal sealed unsafe class ProtectedMachine : IDisposable
             code(a);
             a.hlt();
         });
+        State->Activity = (byte)ActivityState.Active;
         State->Rip = Code;
         Interpreter.Run(Processor);
         return this;
