@@ -98,7 +98,10 @@ public sealed unsafe class HostComparisonTests
         ref ProcessorImage input = ref slot->Input;
         input.Rip = CaseLayout.Code + 0x100;
         input.Rflags = 0x202 | (generator.Bits() & 0x8D5);
+        input.CodeAddress = input.Rip;
         input.Cs = CaseLayout.Code64Selector;
+        input.Ds = CaseLayout.DataSelector;
+        input.Es = CaseLayout.DataSelector;
         input.Ss = CaseLayout.DataSelector;
         input.Gpr[1] = CaseLayout.Data;
         input.CodeLength = (ulong)code.Length;
