@@ -140,6 +140,7 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
     {
         if (_self.IsAllocated)
         {
+            NonRoot.Close();
             Memory.AddressSpace.Detach(this);
             Blocks.Dispose();
             Mmu.Dispose();

@@ -144,10 +144,13 @@ internal sealed unsafe partial class NonRoot
 
     private void Alarm()
     {
-        if (IsActive)
+        lock (_gate)
         {
-            _wake.Set();
-            Interlocked.Exchange(ref _state->EventPending, 1);
+            if (!_closed)
+            {
+                _wake.Set();
+                Interlocked.Exchange(ref _state->EventPending, 1);
+            }
         }
     }
 }

@@ -24,6 +24,10 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
     private bool _leaveAfterInstruction;
     private int _kicked;
 
+    // Kicks and alarms come from other threads; after disposal there is no state that they could touch.
+    private readonly Lock _gate = new();
+    private bool _closed;
+
     /// <summary>The controls; all zero outside non-root operation.</summary>
     public ExecutionControls Controls;
 
@@ -74,9 +78,26 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
     /// <summary>Asks for an exit with reason 1, from any thread.</summary>
     public void Kick()
     {
-        Volatile.Write(ref _kicked, 1);
-        Interlocked.Exchange(ref _state->EventPending, 1);
-        _wake.Set();
+        lock (_gate)
+        {
+            if (!_closed)
+            {
+                Volatile.Write(ref _kicked, 1);
+                Interlocked.Exchange(ref _state->EventPending, 1);
+                _wake.Set();
+            }
+        }
+    }
+
+    /// <summary>The processor is disposed of.</summary>
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _closed = true;
+            _alarm?.Dispose();
+            _wake.Dispose();
+        }
     }
 
     /// <summary>VMWRITE has changed the current VMCS: the next entry, in place or not, looks again.</summary>

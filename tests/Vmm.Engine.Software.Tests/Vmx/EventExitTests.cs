@@ -252,6 +252,15 @@ public sealed class EventExitTests
     }
 
     [Fact]
+    public void A_kick_after_disposal_does_nothing()
+    {
+        VmxMachine machine = new VmxMachine().Start();
+        machine.Dispose();
+        machine.Processor.Kick();
+        Assert.Empty(machine.Exits);
+    }
+
+    [Fact]
     public void An_access_beyond_memory_is_an_ept_violation_with_data()
     {
         using VmxMachine machine = new VmxMachine().Start();
