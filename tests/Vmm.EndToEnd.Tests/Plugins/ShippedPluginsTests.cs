@@ -6,8 +6,7 @@ namespace Vmm.EndToEnd.Tests.Plugins;
 /// <summary>The plugins that come with the platform are ordinary plugins: the host accepts and loads each.</summary>
 public sealed class ShippedPluginsTests
 {
-    private static readonly string Folder = Repository.At(
-        "artifacts", "plugins", AppContext.BaseDirectory.Split(Path.DirectorySeparatorChar).Contains("Release") ? "Release" : "Debug");
+    private static readonly string Folder = Repository.At("artifacts", "plugins", Harness.Build.Configuration);
 
     [Fact]
     public void Every_shipped_plugin_is_accepted()

@@ -5,17 +5,15 @@ using Vmm.Sdk;
 namespace Vmm.EndToEnd.Tests.Vendor;
 
 /// <summary>A vendor's plugin from packages alone: pack, restore, build, load.</summary>
-public sealed class LedPanelTests
+[Collection(VendorCollection.Name)]
+public sealed class LedPanelTests(BuiltSample sample)
 {
     [Fact]
     public void The_sample_builds_from_the_packages_and_loads()
     {
-        using var vendor = new VendorWorkshop();
-        vendor.PackSdk();
-        vendor.Build("1.0.0");
-        Assert.False(File.Exists(Path.Combine(vendor.PluginFolder, "Vmm.Sdk.Abstractions.dll")), "the contract was copied to the plugin");
+        Assert.False(File.Exists(Path.Combine(sample.PluginFolder, "Vmm.Sdk.Abstractions.dll")), "the contract was copied to the plugin");
 
-        using PluginHost host = PluginHost.Open([vendor.PluginFolder]);
+        using PluginHost host = PluginHost.Open([sample.PluginFolder]);
         PluginCandidate candidate = Assert.Single(host.Report);
         Assert.True(candidate.Accepted, candidate.Refusal);
         Assert.Equal(("acme.led-panel", "1.0.0"), (candidate.Plugin!.Id, candidate.Plugin.ContractVersion));

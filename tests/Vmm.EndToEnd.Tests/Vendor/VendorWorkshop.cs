@@ -6,9 +6,6 @@ namespace Vmm.EndToEnd.Tests.Vendor;
 /// <summary>A vendor's machine: a copy of the sample outside the repository, and a local feed. Lives as long as one test.</summary>
 public sealed class VendorWorkshop : IDisposable
 {
-    private static readonly string Configuration =
-        AppContext.BaseDirectory.Split(Path.DirectorySeparatorChar).Contains("Release") ? "Release" : "Debug";
-
     private readonly DirectoryInfo _root = Directory.CreateTempSubdirectory("vmm-vendor-");
 
     public VendorWorkshop() => Copy(Repository.At("sdk", "samples", "LedPanel"), Sample);
@@ -26,7 +23,7 @@ public sealed class VendorWorkshop : IDisposable
     {
         foreach (string project in (string[])["Vmm.Sdk.Abstractions", "Vmm.Sdk"])
         {
-            DotNet("pack", Repository.At("sdk", project), "--no-build", "-c", Configuration, "-o", Path.Combine(Sample, "feed"));
+            DotNet("pack", Repository.At("sdk", project), "--no-build", "-c", Harness.Build.Configuration, "-o", Path.Combine(Sample, "feed"));
         }
     }
 
