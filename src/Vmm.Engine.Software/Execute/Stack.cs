@@ -93,12 +93,12 @@ internal static unsafe class Stack
     public static bool StoreLegacy<T>(CpuState* s, ulong offset, T value) where T : unmanaged =>
         LegacyAddress(s, offset, sizeof(T), out ulong linear) && LinearMemory.Store(s, linear, value);
 
-    /// <summary>Whether the byte at an offset in the stack could be written.</summary>
-    public static bool ProbeWrite(CpuState* s, Instruction* i, ulong offset)
+    /// <summary>Whether some bytes at an offset in the stack could be written.</summary>
+    public static bool ProbeWrite(CpuState* s, Instruction* i, ulong offset, int size)
     {
         ulong linear = offset;
-        return ((i->Flags & InstructionFlags.Code64) != 0 || LegacyAddress(s, offset, 1, out linear)) 
-            && SlowAccess.ProbeWrite(s, linear, 1, stack: true);
+        return ((i->Flags & InstructionFlags.Code64) != 0 || LegacyAddress(s, offset, size, out linear)) 
+            && SlowAccess.ProbeWrite(s, linear, size, stack: true);
     }
 
     private static bool PeekLegacy<T>(CpuState* s, ulong distance, out ulong value) where T : unmanaged

@@ -175,7 +175,7 @@ internal static unsafe class StackInstructions
         ulong top = s->Gpr.Rsp - size;
 
         // The new top must be writable (the instruction faults on it), though nothing is stored there.
-        if (!Stack.ProbeWrite(s, i, top & mask))
+        if (!Stack.ProbeWrite(s, i, top & mask, sizeof(T)))
         {
             s->Gpr.Rsp = pointer;
             return SlowAccess.Failure(s);
