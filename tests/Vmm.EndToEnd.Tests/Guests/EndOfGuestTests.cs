@@ -86,12 +86,11 @@ public sealed class EndOfGuestTests : GuestTest
         VmmResult result = await RunAsync(
             a =>
             {
-                Label nothing = a.CreateLabel();
                 a.Send("down\n");
-                a.lidt(__[nothing]);
+                a.push(0);
+                a.push(0);
+                a.lidt(__[esp]); // a table of no length
                 a.ud2();
-                a.Label(ref nothing);
-                a.dw(0, 0, 0);
             },
             "--no-reboot");
 

@@ -13,8 +13,12 @@ public abstract class GuestTest : IDisposable
     public void Dispose() => Folder.Dispose();
 
     /// <summary>Arguments that run a guest in a small machine.</summary>
-    private protected IEnumerable<string> Arguments(Action<Assembler> code, params IEnumerable<string> more) =>
-        ["run", "--kernel", Folder.Write($"guest{++_guests}.bin", GuestImage.Create(code)), "--memory", "16M", .. more];
+    private protected IEnumerable<string> Arguments(Action<Assembler> code, params IEnumerable<string> more)
+    {
+        string kernel = Folder.Write($"guest{++_guests}.bin", GuestImage.Create(code));
+        string[] memory = more.Contains("--memory") ? [] : ["--memory", "16M"];
+        return ["run", "--kernel", kernel, .. memory, .. more];
+    }
 
     private protected Task<VmmResult> RunAsync(Action<Assembler> code, params IEnumerable<string> more) => VmmProcess.RunAsync(Arguments(code, more));
 

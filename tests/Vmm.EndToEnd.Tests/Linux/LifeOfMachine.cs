@@ -20,7 +20,7 @@ internal static class LifeOfMachine
     /// <summary>Checks what it left.</summary>
     public static async Task AssertLeftOnDiskAsync(string disk, string name)
     {
-        byte[] content = await File.ReadAllBytesAsync(disk);
+        byte[] content = await HostDisk.ReadAsync(disk);
         byte[] expected = Encoding.ASCII.GetBytes($"left by {name}\n");
         Assert.Equal(expected, content.AsSpan(0, expected.Length).ToArray());
     }

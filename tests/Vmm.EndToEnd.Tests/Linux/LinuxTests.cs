@@ -59,7 +59,7 @@ public sealed class LinuxTests(LinuxMachine machine) : IClassFixture<LinuxMachin
     {
         Assert.Equal("8192\n", await RunAsync("cat /sys/block/nvme0n1/size"));
         await RunAsync("echo written by the guest | dd of=/dev/nvme0n1 bs=512 seek=5 conv=sync,fsync 2>/dev/null");
-        byte[] disk = await File.ReadAllBytesAsync(machine.Disk);
+        byte[] disk = await HostDisk.ReadAsync(machine.Disk);
         Assert.Equal("written by the guest\n"u8.ToArray(), disk.AsSpan(5 * 512, 21).ToArray());
         Assert.All(disk.AsSpan(0, 5 * 512).ToArray(), value => Assert.Equal(0, value));
 
