@@ -76,6 +76,19 @@ public sealed unsafe class TlbTests : IDisposable
         Assert.Equal(6, _machine.Load<byte>(Unmapped));
     }
 
+    [Fact]
+    public void Process_contexts_stay_apart_after_all_of_them_were_flushed()
+    {
+        _machine.State->Cr4 |= (ulong)Cr4Bits.Pcide;
+        _machine.Processor.Mmu.FlushAll();
+        Switch(1, keep: true);
+        _tables.Map(Unmapped, 0x5000, User);
+        Assert.Equal(5, _machine.Load<byte>(Unmapped));
+        Switch(2, keep: true);
+        _tables.Map(Unmapped, 0x6000, User);
+        Assert.Equal(6, _machine.Load<byte>(Unmapped));
+    }
+
     private void Switch(ulong pcid, bool keep)
     {
         _machine.State->Cr3 = (_machine.State->Cr3 & ~0xFFFUL) | pcid;
