@@ -10,7 +10,11 @@ namespace Vmm.Engine.Software;
 internal sealed unsafe partial class LogicalProcessor
 {
     private const int XstateBvOffset = 512;
-    private const ulong LegacyComponents = 3;
+    private const ulong X87Component = 1, SseComponent = 2;
+    private const ulong LegacyComponents = X87Component | SseComponent;
+
+    /// <summary>Initial configurations (SDM Vol. 1 13.6): FCW 037FH, MXCSR 1F80H, the rest 0.</summary>
+    private static readonly byte[] InitialRegion = NewInitialRegion();
 
     public void SaveState(ProcessorState state)
     {
@@ -52,6 +56,7 @@ internal sealed unsafe partial class LogicalProcessor
             InterruptionInformation pending = new((uint)vmcs[VmcsField.EntryInterruptionInformation]);
             state.PendingEvent = pending.IsValid ? pending.Value : 0;
             state.PendingEventErrorCode = pending.IsValid ? (uint)vmcs[VmcsField.EntryExceptionErrorCode] : 0;
+            state.PendingEventInstructionLength = pending.IsSoftware ? (uint)vmcs[VmcsField.EntryInstructionLength] : 0;
         }
     }
 
@@ -99,6 +104,7 @@ internal sealed unsafe partial class LogicalProcessor
         {
             vmcs[VmcsField.EntryInterruptionInformation] = state.PendingEvent;
             vmcs[VmcsField.EntryExceptionErrorCode] = state.PendingEventErrorCode;
+            vmcs[VmcsField.EntryInstructionLength] = state.PendingEventInstructionLength;
         }
 
         s->Cpl = (byte)((s->Ss.AccessRights >> 5) & 3);
@@ -118,8 +124,18 @@ internal sealed unsafe partial class LogicalProcessor
 
     private void LoadExtendedState(ReadOnlySpan<byte> area)
     {
-        LegacyRegion.LoadX87(_state, area, wide: true);
-        LegacyRegion.LoadVectors(_state, area, 16);
-        _state->Mxcsr = LegacyRegion.ReadMxcsr(area) & Mxcsr.Mask;
+        var components = MemoryMarshal.Read<ulong>(area[XstateBvOffset..]);
+        ReadOnlySpan<byte> vectors = (components & SseComponent) != 0 ? area : InitialRegion;
+        LegacyRegion.LoadX87(_state, (components & X87Component) != 0 ? area : InitialRegion, wide: true);
+        LegacyRegion.LoadVectors(_state, vectors, 16);
+        _state->Mxcsr = LegacyRegion.ReadMxcsr(vectors) & Mxcsr.Mask;
+    }
+
+    private static byte[] NewInitialRegion()
+    {
+        var region = new byte[LegacyRegion.Size];
+        MemoryMarshal.Write(region, (ushort)0x037F);
+        MemoryMarshal.Write(region.AsSpan(LegacyRegion.MxcsrOffset), 0x1F80u);
+        return region;
     }
 }

@@ -153,6 +153,48 @@ internal sealed class ApicTimer
         }
     }
 
+    /// <summary>Copies out what the registers do not say.</summary>
+    public void Save(LocalApicState state)
+    {
+        lock (_lock)
+        {
+            bool deadline = _mode == ApicTimerMode.TscDeadline;
+            state.TimestampDeadline = deadline ? _deadline : 0;
+            state.TimerExpiry = deadline ? null : _timer.Deadline;
+        }
+    }
+
+    /// <summary>Sets the timer, running or not. A timer that expired while the VM stood still fires when it goes on.</summary>
+    /// <exception cref="StateException">The state is impossible.</exception>
+    public void Restore(LocalApicState state, ApicTimerMode mode, uint initialCount, uint divideConfiguration)
+    {
+        const long Farthest = long.MaxValue / 2;
+        if (state.TimerExpiry is < -Farthest or > Farthest)
+        {
+            throw new StateException($"the APIC timer expires at {state.TimerExpiry} ns, which is no time.");
+        }
+
+        lock (_lock)
+        {
+            Disarm();
+            _mode = mode;
+            _divideConfiguration = divideConfiguration & 0b1011;
+            if (mode == ApicTimerMode.TscDeadline)
+            {
+                _deadline = state.TimestampDeadline;
+                ArmDeadline();
+                return;
+            }
+
+            _initialCount = initialCount;
+            if (state.TimerExpiry is { } expiry && initialCount != 0)
+            {
+                _start = expiry - ((long)initialCount * Divisor);
+                _timer.Arm(expiry);
+            }
+        }
+    }
+
     public void Dispose() => _timer.Dispose();
 
     /// <summary>Nanoseconds a tick: divide by 2, 4, … 128, 1 (figure 11-10).</summary>

@@ -200,14 +200,7 @@ internal sealed partial class LocalApic
 
     private void WriteLvt(ApicRegister register, uint value)
     {
-        uint writable = register switch
-        {
-            ApicRegister.LvtTimer => FixedLvtBits | (3 << 17),
-            ApicRegister.LvtError => FixedLvtBits,
-            ApicRegister.LvtLint0 or ApicRegister.LvtLint1 => FixedLvtBits | LvtLevel | (1 << 13) | 0x700,
-            _ => FixedLvtBits | 0x700,
-        };
-        value &= writable;
+        value &= WritableLvtBits(register);
         if (!IsSoftwareEnabled)
         {
             value |= LvtMasked; // 11.4.7.2
@@ -224,6 +217,14 @@ internal sealed partial class LocalApic
                 break;
         }
     }
+
+    private static uint WritableLvtBits(ApicRegister register) => register switch
+    {
+        ApicRegister.LvtTimer => FixedLvtBits | (3 << 17),
+        ApicRegister.LvtError => FixedLvtBits,
+        ApicRegister.LvtLint0 or ApicRegister.LvtLint1 => FixedLvtBits | LvtLevel | (1 << 13) | 0x700,
+        _ => FixedLvtBits | 0x700,
+    };
 
     private void MaskAll()
     {

@@ -69,6 +69,9 @@ internal sealed partial class LocalApic
         set => SetTaskPriority((value & 0xF) << 4);
     }
 
+    /// <summary>The logical id of x2APIC mode, which is derived from the APIC id (11.12.10.2).</summary>
+    private uint X2ApicLogicalDestination => ((Id >> 4) << 16) | (1u << (int)(Id & 0xF));
+
     /// <summary>
     /// Whether the INTR pin of the 8259A reaches the core: through LINT0 in ExtINT mode, or directly while the APIC is
     /// disabled (11.4.3).
@@ -94,8 +97,7 @@ internal sealed partial class LocalApic
         Volatile.Write(ref _base, (value & ~BootstrapBit) | (_base & BootstrapBit));
         if (x2)
         {
-            // The logical id of x2APIC mode is derived from the APIC id (11.12.10.2).
-            _logicalDestination = ((Id >> 4) << 16) | (1u << (int)(Id & 0xF));
+            _logicalDestination = X2ApicLogicalDestination;
         }
 
         _processor.SignalInterrupt();

@@ -36,6 +36,39 @@ internal sealed class MsrFile(VirtualProcessor processor)
         _timestampAdjust = 0;
     }
 
+    /// <summary>Registers that are state of their own; the others show state of the APIC, the clock or the VMCS.</summary>
+    private static IEnumerable<uint> Saved =>
+    [
+        Msr.Ia32MtrrDefType, Msr.Ia32MtrrFix64K00000, Msr.Ia32MtrrFix16K80000, Msr.Ia32MtrrFix16KA0000,
+        .. Enumerable.Range(0, 8).Select(n => Msr.Ia32MtrrFix4KC0000 + (uint)n), .. Enumerable.Range(0, 16).Select(n => Msr.Ia32MtrrPhysBase0 + (uint)n),
+    ];
+
+    /// <summary>Adds the kernel's registers to the engine's.</summary>
+    public void Save(Dictionary<uint, ulong> registers)
+    {
+        registers[Msr.Ia32TscAdjust] = _timestampAdjust;
+        foreach (uint index in Saved)
+        {
+            TryRead(index, out ulong value);
+            registers[index] = value;
+        }
+    }
+
+    /// <summary>Takes the kernel's registers.</summary>
+    /// <exception cref="StateException">A value is one that no guest could have written.</exception>
+    public void Restore(IReadOnlyDictionary<uint, ulong> registers)
+    {
+        Reset();
+        _timestampAdjust = registers.GetValueOrDefault(Msr.Ia32TscAdjust);
+        foreach (uint index in Saved)
+        {
+            if (registers.TryGetValue(index, out ulong value) && !TryWrite(index, value))
+            {
+                throw new StateException($"MSR 0x{index:x} cannot have the value 0x{value:x}.");
+            }
+        }
+    }
+
     /// <summary>Reads a register.</summary>
     /// <returns>False for a general-protection fault.</returns>
     public bool TryRead(uint index, out ulong value)

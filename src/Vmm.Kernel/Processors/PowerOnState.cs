@@ -30,6 +30,7 @@ internal static class PowerOnState
         state.XsaveArea[1] = 0x03;
         state.XsaveArea[24] = 0x80; // MXCSR 0x1F80
         state.XsaveArea[25] = 0x1F;
+        state.XsaveArea[512] = 3; // XSTATE_BV: x87 and SSE are there
         return state;
     }
 

@@ -1,4 +1,4 @@
-using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 
 namespace Vmm.Kernel;
 
@@ -52,25 +52,25 @@ internal sealed partial class VirtualProcessor
     /// <summary>The EPT tables that this processor may use.</summary>
     public long MemoryMapGeneration => Volatile.Read(ref _memoryMapGeneration);
 
+    /// <summary>Whether the guest has PAE paging, which uses the PDPTE fields.</summary>
+    private bool UsesPageDirectoryPointers =>
+        (Vmcs[VmcsField.GuestCr0] & (ulong)Cr0Bits.Pg) != 0 && (Vmcs[VmcsField.GuestCr4] & (ulong)Cr4Bits.Pae) != 0
+        && (Vmcs[VmcsField.GuestIa32Efer] & (ulong)EferBits.Lma) == 0;
+
+    private ulong[] PageDirectoryPointers
+    {
+        get => [Vmcs[VmcsField.GuestPdpte0], Vmcs[VmcsField.GuestPdpte1], Vmcs[VmcsField.GuestPdpte2], Vmcs[VmcsField.GuestPdpte3]];
+        set
+        {
+            for (int i = 0; i < 4; i++)
+            {
+                Vmcs[(VmcsField)((int)VmcsField.GuestPdpte0 + (2 * i))] = value[i];
+            }
+        }
+    }
+
     private bool IsLongMode =>
         (Vmcs[VmcsField.GuestIa32Efer] & (ulong)EferBits.Lma) != 0 && (Vmcs[VmcsField.GuestCsAccessRights] & CsLongBit) != 0;
-
-    /// <summary>Copies the processor's state out. Only while no thread runs it, after the first entry.</summary>
-    public ProcessorState Save()
-    {
-        if (_stage == VmxStage.Off || _stateToLoad is not null)
-        {
-            return _stateToLoad ?? PowerOnState.Create(Machine.Cpuid.Signature);
-        }
-
-        var state = new ProcessorState();
-        Logical.SaveState(state);
-        state.Cr0 = (state.Cr0 & ~_cr0Fixed) | (Vmcs[VmcsField.Cr0ReadShadow] & _cr0Fixed);
-        state.Cr4 = (state.Cr4 & ~_cr4Fixed) | (Vmcs[VmcsField.Cr4ReadShadow] & _cr4Fixed);
-        state.Cr8 = Apic.Cr8;
-        state.Activity = (uint)_activity;
-        return state;
-    }
 
     /// <summary>
     /// Sets CR0 as the guest sees it; bits that VMX operation fixes go to the read shadow. Follows with what depends on
@@ -86,9 +86,9 @@ internal sealed partial class VirtualProcessor
         Vmcs[VmcsField.GuestIa32Efer] = (ulong)(longMode ? efer | EferBits.Lma : efer & ~EferBits.Lma);
         VmEntryControls entry = VmcsSetup.EntryControls(Machine.Engine.Capabilities);
         Vmcs[VmcsField.VmEntryControls] = (ulong)(longMode ? entry | VmEntryControls.Ia32eModeGuest : entry & ~VmEntryControls.Ia32eModeGuest);
-        if (paging && !longMode && (Vmcs[VmcsField.GuestCr4] & (ulong)Cr4Bits.Pae) != 0)
+        if (UsesPageDirectoryPointers)
         {
-            LoadPageDirectoryPointers();
+            ReadPageDirectoryPointers();
         }
     }
 
@@ -110,11 +110,21 @@ internal sealed partial class VirtualProcessor
         SetCr0(state.Cr0);
         Vmcs[VmcsField.GuestActivityState] = (uint)ActivityState.Active; // HLT and wait-for-SIPI are spent outside
         Vmcs[VmcsField.TscOffset] = _timestampOffset;
-        Apic.Cr8 = (uint)state.Cr8;
+        if (state.LocalApic is null)
+        {
+            Apic.Cr8 = (uint)state.Cr8;
+        }
+
+        if (state.PageDirectoryPointers is { } pointers && UsesPageDirectoryPointers)
+        {
+            PageDirectoryPointers = pointers;
+        }
+
         Vmcs[VmcsField.EntryInterruptionInformation] = 0; // nothing that waited for the guest before
         if (state.PendingEvent != 0)
         {
             Vmcs[VmcsField.EntryExceptionErrorCode] = state.PendingEventErrorCode;
+            Vmcs[VmcsField.EntryInstructionLength] = state.PendingEventInstructionLength;
             Queue(new InterruptionInformation(state.PendingEvent));
         }
 
@@ -135,14 +145,11 @@ internal sealed partial class VirtualProcessor
     }
 
     // PAE paging under EPT enters with the PDPTEs from the VMCS (SDM Vol. 3C 27.3.2.4).
-    private void LoadPageDirectoryPointers()
+    private void ReadPageDirectoryPointers()
     {
         Span<byte> table = stackalloc byte[32];
         table.Clear();
         _ = Memory.TryRead(Vmcs[VmcsField.GuestCr3] & 0xFFFF_FFE0, table);
-        for (int i = 0; i < 4; i++)
-        {
-            Vmcs[(VmcsField)((int)VmcsField.GuestPdpte0 + (2 * i))] = BinaryPrimitives.ReadUInt64LittleEndian(table[(8 * i)..]);
-        }
+        PageDirectoryPointers = MemoryMarshal.Cast<byte, ulong>(table).ToArray();
     }
 }

@@ -4,6 +4,13 @@ namespace Vmm.Vmx;
 /// Everything that makes up a guest's processor, in a form no engine owns: a VM saved on one engine continues on
 /// another. Version 1.
 /// </summary>
+/// <remarks>
+/// <see cref="ILogicalProcessor.SaveState"/> fills in the members up to <see cref="PendingEventInstructionLength"/>, and
+/// <see cref="ILogicalProcessor.LoadState"/> takes them; the kernel does the same with the ones after it, and it corrects
+/// CR0 and CR4 to what the guest sees, CR8 and the activity state. A processor is saved between two instructions: an
+/// instruction that an exit interrupted is finished or not begun. There is no SMBASE, because no machine here has
+/// system-management mode.
+/// </remarks>
 public sealed class ProcessorState
 {
     /// <summary>Version of this form.</summary>
@@ -27,15 +34,19 @@ public sealed class ProcessorState
     /// <summary>IDTR base and limit.</summary>
     public DescriptorTableState Idtr { get; set; }
 
-    /// <summary>Control registers.</summary>
+    /// <summary>CR0 as the guest reads it, without bits that VMX operation fixes.</summary>
     public ulong Cr0 { get; set; }
 
+    /// <summary>CR2.</summary>
     public ulong Cr2 { get; set; }
 
+    /// <summary>CR3.</summary>
     public ulong Cr3 { get; set; }
 
+    /// <summary>CR4 as the guest reads it, without bits that VMX operation fixes.</summary>
     public ulong Cr4 { get; set; }
 
+    /// <summary>CR8: bits 7:4 of the task-priority register. Counts only where <see cref="LocalApic"/> is null.</summary>
     public ulong Cr8 { get; set; }
 
     /// <summary>XCR0.</summary>
@@ -44,10 +55,19 @@ public sealed class ProcessorState
     /// <summary>DR0 to DR3, DR6, DR7 at their own indexes (4 and 5 unused).</summary>
     public ulong[] DebugRegisters { get; } = new ulong[8];
 
-    /// <summary>Model-specific registers by number, EFER and PAT among them.</summary>
+    /// <summary>
+    /// Model-specific registers by number: those of the engine (EFER, PAT, the system-call and SYSENTER registers,
+    /// KERNEL_GS_BASE, TSC_AUX, DEBUGCTL, XSS, …) and those of the kernel (MTRRs, IA32_TSC_ADJUST). FS and GS bases are in
+    /// <see cref="Segments"/>, the local APIC's registers in <see cref="LocalApic"/>, the time-stamp counter in
+    /// <see cref="TimestampOffset"/>. Both sides ignore registers that are the other's; an absent one is as after reset.
+    /// </summary>
     public Dictionary<uint, ulong> Msrs { get; } = [];
 
-    /// <summary>x87, SSE and AVX state in the standard (not compacted) XSAVE form (SDM Vol. 1 13.4).</summary>
+    /// <summary>
+    /// Extended state in the standard (not compacted) form of the XSAVE area (SDM Vol. 1 13.4): offsets as in CPUID leaf
+    /// 0DH, at least the 832 bytes of x87, SSE and AVX, longer where the engine's processor has more. XSTATE_BV, at 512,
+    /// says which components are there; an absent one is in its initial configuration (13.6), whatever its bytes.
+    /// </summary>
     public byte[] XsaveArea { get; set; } = new byte[832];
 
     /// <summary>Interruptibility state (SDM Vol. 3C 25.4.2).</summary>
@@ -64,6 +84,31 @@ public sealed class ProcessorState
 
     /// <summary>Its error code.</summary>
     public uint PendingEventErrorCode { get; set; }
+
+    /// <summary>Length of the instruction that a software event came from, 0 for other events (SDM Vol. 3C 25.8.3).</summary>
+    public uint PendingEventInstructionLength { get; set; }
+
+    /// <summary>
+    /// The four PDPTEs that PAE paging uses, which are those of the last load of CR3 and not what stands in memory now
+    /// (SDM Vol. 3A 4.4.1). Null without PAE paging, and in a new processor, which takes them from memory. The kernel
+    /// reads and writes them as VMCS fields (SDM Vol. 3C 25.4.2).
+    /// </summary>
+    public ulong[]? PageDirectoryPointers { get; set; }
+
+    /// <summary>A non-maskable interrupt arrived and was not injected yet.</summary>
+    public bool NmiPending { get; set; }
+
+    /// <summary>INIT arrived and was not acted on yet.</summary>
+    public bool InitPending { get; set; }
+
+    /// <summary>Vector of a start-up IPI that arrived and was not acted on yet, or null.</summary>
+    public byte? StartupVector { get; set; }
+
+    /// <summary>What the guest's time-stamp counter is ahead of the machine's <see cref="ITimeSource"/>, modulo 2^64.</summary>
+    public ulong TimestampOffset { get; set; }
+
+    /// <summary>The local APIC; null in a new processor, whose local APIC is as after power-up.</summary>
+    public LocalApicState? LocalApic { get; set; }
 }
 
 /// <summary>Segment registers, in the order of their VMCS fields.</summary>
