@@ -34,6 +34,12 @@ internal static unsafe class EventDelivery
                     nonRoot.VectoringErrorCode = 0;
                     nonRoot.VectoringInstructionLength = 0;
                     ProcessorMode.ClearShadow(s);
+                    if (nonRoot.TrapsInstructions)
+                    {
+                        // The MTF exit comes before the first instruction of the handler (SDM Vol. 3C 26.5.2).
+                        nonRoot.NoteTrap();
+                    }
+
                     return true;
                 case Outcome.Leave:
                     return false;
@@ -65,8 +71,13 @@ internal static unsafe class EventDelivery
     {
         // There are no error codes in real-address mode.
         bool hasErrorCode = s->FaultHasErrorCode != 0 && ProcessorMode.IsProtected(s);
-        Event e = Event.Fault(s->FaultVector, hasErrorCode, s->FaultErrorCode, s->FaultAddress) with { DebugCauses = s->FaultDebugCauses };
+        Event e = Event.Fault(s->FaultVector, hasErrorCode, s->FaultErrorCode, s->FaultAddress) with
+        {
+            DebugCauses = s->FaultDebugCauses,
+            UnblocksNmi = s->FaultUnblocksNmi != 0,
+        };
         s->FaultDebugCauses = 0;
+        s->FaultUnblocksNmi = 0;
         return e;
     }
 

@@ -157,6 +157,9 @@ internal sealed unsafe partial class Mmu : IDisposable
     public bool TranslateFetch(ulong linear, out FetchTarget target)
     {
         target = default;
+
+        // The instruction before is done: an exit of the fetch must not go back to it.
+        _state->CurrentInstruction = null;
         if (!IsCanonical(linear))
         {
             Faults.Raise(_state, ExceptionVector.GeneralProtection, 0);

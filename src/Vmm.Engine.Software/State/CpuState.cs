@@ -107,6 +107,9 @@ internal unsafe struct CpuState
     public uint FaultErrorCode;
     public ExceptionVector FaultVector;
     public byte FaultHasErrorCode;
+
+    /// <summary>The fault is of an IRET that ended blocking by NMI; cleared on delivery.</summary>
+    public byte FaultUnblocksNmi;
     public ulong FaultAddress;
 
     /// <summary>Causes of a #DB that is a fault, at their places in DR6; cleared on delivery.</summary>

@@ -173,7 +173,7 @@ internal sealed unsafe partial class LogicalProcessor : ILogicalProcessor
 
     private VmxResult Enter(IVmExitSink sink, bool isLaunch)
     {
-        if (_vmxonRegion is null)
+        if (_vmxonRegion is null || NonRoot.IsAborted)
         {
             return VmxResult.FailInvalid;
         }

@@ -4,14 +4,14 @@ using Vmm.Engine.Software.State;
 
 namespace Vmm.Engine.Software.Vmx;
 
-/// <summary>The MSR areas of a VMCS: lists of 16-byte entries (SDM Vol. 3C 25.7.2, 25.8.2, 27.4, 28.4).</summary>
+/// <summary>The MSR areas of a VMCS: lists of 16-byte entries (SDM Vol. 3C 25.7.2, 25.8.2, 27.4, 28.4, 28.6).</summary>
 internal static unsafe class MsrAreas
 {
-    /// <summary>VM-entry MSR load. Number of the first entry that cannot be loaded, from 1; 0: all were.</summary>
-    public static uint Load(CpuState* s, Vmcs vmcs, HostPhysicalMemory memory)
+    /// <summary>Loads an area. Number of the first entry that cannot be loaded, from 1; 0: all were.</summary>
+    public static uint Load(CpuState* s, Vmcs vmcs, VmcsField countField, VmcsField addressField, HostPhysicalMemory memory)
     {
-        ulong address = vmcs[VmcsField.EntryMsrLoadAddress];
-        uint count = (uint)vmcs[VmcsField.EntryMsrLoadCount];
+        ulong address = vmcs[addressField];
+        uint count = (uint)vmcs[countField];
         for (uint n = 0; n < count; n++)
         {
             if (!memory.TryResolve(address + (n * 16), out byte* entry) || !IsLoadable(entry)
@@ -43,7 +43,7 @@ internal static unsafe class MsrAreas
         return true;
     }
 
-    // FS and GS base come from the guest-state area; x2APIC registers and reserved bits are refused (27.4).
+    // FS and GS base come from the guest-state area; x2APIC registers and reserved bits are refused (27.4, 28.6).
     private static bool IsLoadable(byte* entry) =>
         *(uint*)(entry + 4) == 0 && *(uint*)entry is not (Msr.Ia32FsBase or Msr.Ia32GsBase) && *(uint*)entry >> 8 != 8;
 }

@@ -52,7 +52,6 @@ internal sealed unsafe partial class NonRoot
         }
 
         _state->Activity = (byte)ActivityState.Active;
-        _trapPending |= TrapsInstructions;
         return EventDelivery.Deliver(_processor, Event.Injected(
             information, (uint)_vmcs[VmcsField.EntryExceptionErrorCode], (uint)_vmcs[VmcsField.EntryInstructionLength]));
     }
@@ -66,33 +65,43 @@ internal sealed unsafe partial class NonRoot
             return Again(ExitReason.MonitorTrapFlag);
         }
 
-        if (_timer.IsRunning)
+        // None of these ends wait-for-SIPI, and an open interrupt window no shutdown (26.5.1, 27.7.5, 27.7.6).
+        var activity = (ActivityState)_state->Activity;
+        if (_timer.IsRunning && activity != ActivityState.WaitForSipi)
         {
             if (_timer.HasExpired(_processor.Time.Timestamp))
             {
-                _timer.Stop();
-                _vmcs[VmcsField.PreemptionTimerValue] = 0;
-                _timerWritten = true;
-                return Again(ExitReason.PreemptionTimerExpired);
+                return ExitForTimer();
             }
 
             ArmTimer();
         }
 
-        if (Has(PrimaryProcessorBasedControls.NmiWindowExiting) && NmiWindowIsOpen)
+        if (Has(PrimaryProcessorBasedControls.NmiWindowExiting) && NmiWindowIsOpen && activity != ActivityState.WaitForSipi)
         {
             return Again(ExitReason.NmiWindow);
         }
 
-        if (Has(PrimaryProcessorBasedControls.InterruptWindowExiting))
+        if (Has(PrimaryProcessorBasedControls.InterruptWindowExiting) && InterruptWindowIsOpen && activity <= ActivityState.Hlt)
         {
-            if (InterruptWindowIsOpen)
-            {
-                return Again(ExitReason.InterruptWindow);
-            }
+            return Again(ExitReason.InterruptWindow);
         }
 
         return Interlocked.Exchange(ref _kicked, 0) == 0 || Again(ExitReason.ExternalInterrupt);
+    }
+
+    // 28.3.1: the field gets 0 if exits save it; either way the next entry starts the timer from the field.
+    private bool ExitForTimer()
+    {
+        _timer.Stop();
+        if ((Controls.Exit & VmExitControls.SavePreemptionTimerValue) != 0)
+        {
+            _vmcs[VmcsField.PreemptionTimerValue] = 0;
+        }
+
+        _timerWritten = true;
+        _controlsWritten = true;
+        return Again(ExitReason.PreemptionTimerExpired);
     }
 
     /// <summary>Waits in an inactive state until something may end it.</summary>

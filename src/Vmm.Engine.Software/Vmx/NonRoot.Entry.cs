@@ -29,6 +29,7 @@ internal sealed unsafe partial class NonRoot
         finally
         {
             SaveTimer();
+            NoteHost();
             IsActive = false;
             Controls = default;
             _state->TrapsInstructions = 0;
@@ -95,15 +96,20 @@ internal sealed unsafe partial class NonRoot
             }
 
             LoadControls();
+            if (_switchesState)
+            {
+                EnterSwitchedState();
+                _guestStateWritten = true;
+            }
+
             if (_guestStateWritten)
             {
                 LoadGuestState();
             }
 
-            uint failed = MsrAreas.Load(_state, _vmcs, _processor.Memory);
-            if (failed != 0)
+            if (_switchesState && !LoadMsrs())
             {
-                return FailEntry(ExitReason.EntryFailureMsrLoading, failed);
+                return false;
             }
 
             _controlsWritten = false;
@@ -114,8 +120,23 @@ internal sealed unsafe partial class NonRoot
         return true;
     }
 
+    private bool LoadMsrs()
+    {
+        uint failed = MsrAreas.Load(_state, _vmcs, VmcsField.EntryMsrLoadCount, VmcsField.EntryMsrLoadAddress, _processor.Memory);
+        if (failed == 0)
+        {
+            return true;
+        }
+
+        // A failed entry changes no guest-state field (27.8), and its host is loaded as by an exit.
+        bool loaded = LoadHost();
+        _fields.To(_state);
+        return loaded ? FailEntry(ExitReason.EntryFailureMsrLoading, failed) : Abort(VmxAbort.LoadingHostMsrs);
+    }
+
     private void LoadControls()
     {
+        NoteHost();
         Controls = ExecutionControls.From(_vmcs, _processor.Memory);
         _state->TscOffset = Controls.TscOffset;
         _processor.Mmu.EptPointer = Controls.EptPointer;
@@ -130,6 +151,7 @@ internal sealed unsafe partial class NonRoot
         }
 
         _timerWritten = false;
+        LoadSwitching();
         _state->TrapsInstructions = (byte)(Has(PrimaryProcessorBasedControls.MonitorTrapFlag) ? 1 : 0);
         BlockMode.Update(_state);
     }

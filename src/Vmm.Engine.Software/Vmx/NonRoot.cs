@@ -172,7 +172,11 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
     private VmExitAction Deliver()
     {
         ExitCount++;
-        RecordExit();
+        if (!RecordExit())
+        {
+            return VmExitAction.Leave;
+        }
+
         while (true)
         {
             VmExitAction action = _sink!.OnExit(ref _exit);
@@ -192,8 +196,8 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
     // The valid bit of the event to inject is cleared when it is injected (Inject): an event that came with the completion of
     // an access may have to wait for its window, and another exit in between must not lose it.
 
-    /// <summary>The VM-exit information fields (SDM Vol. 3C 28.2) and the parts of the VMCS that exits change.</summary>
-    private void RecordExit()
+    /// <summary>The VM-exit information fields (SDM Vol. 3C 28.2) and the parts of the VMCS that exits change. False: a VMX abort.</summary>
+    private bool RecordExit()
     {
         Vmcs vmcs = _vmcs;
         vmcs[VmcsField.ExitReason] = (ulong)_exit.Reason | (_exit.EntryFailure ? 1UL << 31 : 0);
@@ -208,22 +212,25 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
         vmcs[VmcsField.IdtVectoringErrorCode] = VectoringErrorCode;
         if (_exit.EntryFailure)
         {
-            return;
+            return true;
         }
 
         Vectoring = default;
         VectoringErrorCode = 0;
         VectoringInstructionLength = 0;
 
-        if (vmcs[VmcsField.ExitMsrStoreCount] != 0 && !MsrAreas.Store(_state, vmcs, _processor.Memory))
-        {
-            vmcs.AbortIndicator = VmxAbort.SavingGuestMsrs;
-        }
-
         // SDM Vol. 3C 28.2: the "IA-32e mode guest" control follows LMA with unrestricted guests.
         ulong entryControls = vmcs[VmcsField.VmEntryControls];
         vmcs[VmcsField.VmEntryControls] = (_state->Efer & (ulong)EferBits.Lma) != 0
             ? entryControls | (ulong)VmEntryControls.Ia32eModeGuest
             : entryControls & ~(ulong)VmEntryControls.Ia32eModeGuest;
+        if (_timer.IsRunning && (Controls.Exit & VmExitControls.SavePreemptionTimerValue) == 0)
+        {
+            // The next entry loads the count that the field still has.
+            _timerWritten = true;
+            _controlsWritten = true;
+        }
+
+        return !_switchesState || LeaveSwitchedState();
     }
 }

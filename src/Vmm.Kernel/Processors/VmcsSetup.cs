@@ -26,9 +26,11 @@ internal static class VmcsSetup
         | SecondaryProcessorBasedControls.EnableRdtscp | SecondaryProcessorBasedControls.EnableInvpcid
         | SecondaryProcessorBasedControls.EnableXsavesXrstors | SecondaryProcessorBasedControls.EnableVpid;
 
+    // The timer is saved so that a quantum runs on through exits that are handled in place (SDM Vol. 3C 28.3.1).
     private const VmExitControls Exit =
         VmExitControls.HostAddressSpaceSize | VmExitControls.SaveDebugControls | VmExitControls.SaveIa32Pat
-        | VmExitControls.SaveIa32Efer | VmExitControls.LoadIa32Pat | VmExitControls.LoadIa32Efer;
+        | VmExitControls.SaveIa32Efer | VmExitControls.LoadIa32Pat | VmExitControls.LoadIa32Efer
+        | VmExitControls.SavePreemptionTimerValue;
 
     private const VmEntryControls Entry =
         VmEntryControls.LoadDebugControls | VmEntryControls.LoadIa32Pat | VmEntryControls.LoadIa32Efer;

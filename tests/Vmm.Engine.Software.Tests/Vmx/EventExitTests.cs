@@ -113,6 +113,7 @@ public sealed class EventExitTests
     }
 
     [Fact]
+    [SetsControl(PrimaryProcessorBasedControls.InterruptWindowExiting)]
     public void The_interrupt_window_opens_one_instruction_after_sti()
     {
         using VmxMachine machine = new VmxMachine().Start();
@@ -131,6 +132,19 @@ public sealed class EventExitTests
         });
         Assert.Equal([ExitReason.InterruptWindow, ExitReason.Hlt], machine.Exits.Select(exit => exit.Reason));
         Assert.Equal(2UL, machine.Processor.Registers.Rbx);
+    }
+
+    [Fact]
+    [ClearsControl(PrimaryProcessorBasedControls.InterruptWindowExiting)]
+    public void Without_its_control_an_open_interrupt_window_does_not_exit()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Launch(a =>
+        {
+            a.sti();
+            a.nop();
+        });
+        Assert.Equal(ExitReason.Hlt, Assert.Single(machine.Exits).Reason);
     }
 
     [Fact]
@@ -175,6 +189,7 @@ public sealed class EventExitTests
     }
 
     [Fact]
+    [SetsControl(PrimaryProcessorBasedControls.MonitorTrapFlag)]
     public void The_monitor_trap_flag_exits_after_each_instruction()
     {
         using VmxMachine machine = new VmxMachine().Start();
@@ -190,6 +205,81 @@ public sealed class EventExitTests
     }
 
     [Fact]
+    [ClearsControl(PrimaryProcessorBasedControls.MonitorTrapFlag)]
+    public void Without_the_monitor_trap_flag_instructions_do_not_exit()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Clear(PrimaryProcessorBasedControls.MonitorTrapFlag);
+        machine.Launch(a => a.nop());
+        Assert.Equal(ExitReason.Hlt, Assert.Single(machine.Exits).Reason);
+    }
+
+    [Fact]
+    public void The_monitor_trap_flag_exits_after_each_iteration_of_a_repeated_instruction()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Set(PrimaryProcessorBasedControls.MonitorTrapFlag);
+        List<ulong> counts = [];
+        machine.Respond = (m, ref _) =>
+        {
+            counts.Add(m.Processor.Registers.Rcx);
+            return VmExitAction.Resume;
+        };
+        machine.Launch(a =>
+        {
+            a.mov(rdi, VmxMachine.Data);
+            a.mov(ecx, 3);
+            a.rep.stosb();
+        });
+        Assert.Equal([0, 3, 2, 1, 0], counts);
+    }
+
+    [Fact]
+    public void The_monitor_trap_flag_exits_at_the_handler_of_an_exception()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Set(PrimaryProcessorBasedControls.MonitorTrapFlag);
+        machine.Gate(6);
+        machine.Launch(a => a.ud2());
+        Assert.Equal(ExitReason.MonitorTrapFlag, machine.Last.Reason);
+        Assert.Equal(VmxMachine.Handler, machine[VmcsField.GuestRip]);
+    }
+
+    [Fact]
+    public void The_monitor_trap_flag_exits_at_the_handler_of_an_injected_event()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Set(PrimaryProcessorBasedControls.MonitorTrapFlag);
+        machine.Gate(6);
+        machine[VmcsField.EntryInterruptionInformation] = InterruptionInformation.HardwareException(ExceptionVector.InvalidOpcode).Value;
+        machine.Launch(a => a.nop());
+        Assert.Equal(ExitReason.MonitorTrapFlag, machine.Last.Reason);
+        Assert.Equal(VmxMachine.Handler, machine[VmcsField.GuestRip]);
+    }
+
+    [Fact]
+    public void An_injected_event_of_the_type_other_is_a_pending_trap_exit()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine[VmcsField.EntryInterruptionInformation] = InterruptionInformation.Create(InterruptionType.OtherEvent, 0).Value;
+        machine.Launch(a => a.ud2());
+        Assert.Equal(ExitReason.MonitorTrapFlag, machine.Last.Reason);
+        Assert.Equal(VmxMachine.Code, machine[VmcsField.GuestRip]);
+    }
+
+    [Fact]
+    [ClearsControl(PinBasedControls.ActivatePreemptionTimer)]
+    public void Without_its_control_the_preemption_timer_does_not_exit()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Clear(PinBasedControls.ActivatePreemptionTimer);
+        machine[VmcsField.PreemptionTimerValue] = 0;
+        machine.Launch(a => a.nop());
+        Assert.Equal(ExitReason.Hlt, Assert.Single(machine.Exits).Reason);
+    }
+
+    [Fact]
+    [SetsControl(PinBasedControls.ActivatePreemptionTimer)]
     public void An_expired_preemption_timer_exits_before_any_instruction()
     {
         using VmxMachine machine = new VmxMachine().Start();
@@ -205,6 +295,7 @@ public sealed class EventExitTests
     {
         using VmxMachine machine = new VmxMachine().Start();
         machine.Set(PinBasedControls.ActivatePreemptionTimer);
+        machine.Set(VmExitControls.SavePreemptionTimerValue);
         machine.Set(PrimaryProcessorBasedControls.PauseExiting);
         machine[VmcsField.PreemptionTimerValue] = 1000;
         Stopwatch running = Stopwatch.StartNew();

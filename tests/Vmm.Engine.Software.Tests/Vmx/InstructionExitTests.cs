@@ -21,9 +21,12 @@ public sealed class InstructionExitTests
         [ExitReason.Rdrand] = a => a.rdrand(rax),
         [ExitReason.Rdseed] = a => a.rdseed(eax),
         [ExitReason.Invpcid] = a => a.invpcid(rcx, __xmmword_ptr[VmxMachine.Data]),
+        [ExitReason.ControlRegisterAccess] = a => a.mov(rax, cr8),
+        [ExitReason.IoInstruction] = a => a.@out(0x80, al),
     };
 
     [Theory]
+    [SetsControl]
     [InlineData(ExitReason.Rdtsc, PrimaryProcessorBasedControls.RdtscExiting)]
     [InlineData(ExitReason.Rdtscp, PrimaryProcessorBasedControls.RdtscExiting)]
     [InlineData(ExitReason.Rdpmc, PrimaryProcessorBasedControls.RdpmcExiting)]
@@ -31,6 +34,8 @@ public sealed class InstructionExitTests
     [InlineData(ExitReason.Invpcid, PrimaryProcessorBasedControls.InvlpgExiting)]
     [InlineData(ExitReason.Pause, PrimaryProcessorBasedControls.PauseExiting)]
     [InlineData(ExitReason.MovDr, PrimaryProcessorBasedControls.MovDrExiting)]
+    [InlineData(ExitReason.ControlRegisterAccess, PrimaryProcessorBasedControls.Cr8StoreExiting)]
+    [InlineData(ExitReason.IoInstruction, PrimaryProcessorBasedControls.UnconditionalIoExiting)]
     public void A_primary_control_makes_its_instruction_exit(ExitReason reason, PrimaryProcessorBasedControls control)
     {
         using VmxMachine machine = new VmxMachine().Start();
@@ -39,6 +44,7 @@ public sealed class InstructionExitTests
     }
 
     [Theory]
+    [SetsControl]
     [InlineData(ExitReason.WbinvdOrWbnoinvd, SecondaryProcessorBasedControls.WbinvdExiting)]
     [InlineData(ExitReason.GdtrOrIdtrAccess, SecondaryProcessorBasedControls.DescriptorTableExiting)]
     [InlineData(ExitReason.LdtrOrTrAccess, SecondaryProcessorBasedControls.DescriptorTableExiting)]
@@ -52,20 +58,25 @@ public sealed class InstructionExitTests
     }
 
     [Theory]
-    [InlineData(ExitReason.Rdtsc)]
-    [InlineData(ExitReason.Rdtscp)]
-    [InlineData(ExitReason.Invlpg)]
-    [InlineData(ExitReason.Invpcid)]
-    [InlineData(ExitReason.Pause)]
-    [InlineData(ExitReason.MovDr)]
-    [InlineData(ExitReason.WbinvdOrWbnoinvd)]
-    [InlineData(ExitReason.GdtrOrIdtrAccess)]
-    [InlineData(ExitReason.LdtrOrTrAccess)]
-    [InlineData(ExitReason.Rdrand)]
-    [InlineData(ExitReason.Rdseed)]
-    public void Without_its_control_an_instruction_does_not_exit(ExitReason reason)
+    [ClearsControl]
+    [InlineData(ExitReason.Rdtsc, PrimaryProcessorBasedControls.RdtscExiting)]
+    [InlineData(ExitReason.Rdtscp, PrimaryProcessorBasedControls.RdtscExiting)]
+    [InlineData(ExitReason.Invlpg, PrimaryProcessorBasedControls.InvlpgExiting)]
+    [InlineData(ExitReason.Invpcid, PrimaryProcessorBasedControls.InvlpgExiting)]
+    [InlineData(ExitReason.Pause, PrimaryProcessorBasedControls.PauseExiting)]
+    [InlineData(ExitReason.MovDr, PrimaryProcessorBasedControls.MovDrExiting)]
+    [InlineData(ExitReason.ControlRegisterAccess, PrimaryProcessorBasedControls.Cr8StoreExiting)]
+    [InlineData(ExitReason.IoInstruction, PrimaryProcessorBasedControls.UnconditionalIoExiting)]
+    [InlineData(ExitReason.WbinvdOrWbnoinvd, SecondaryProcessorBasedControls.WbinvdExiting)]
+    [InlineData(ExitReason.GdtrOrIdtrAccess, SecondaryProcessorBasedControls.DescriptorTableExiting)]
+    [InlineData(ExitReason.LdtrOrTrAccess, SecondaryProcessorBasedControls.DescriptorTableExiting)]
+    [InlineData(ExitReason.Rdrand, SecondaryProcessorBasedControls.RdrandExiting)]
+    [InlineData(ExitReason.Rdseed, SecondaryProcessorBasedControls.RdseedExiting)]
+    public void Without_its_control_an_instruction_does_not_exit(ExitReason reason, Enum control)
     {
         using VmxMachine machine = new VmxMachine().Start();
+        VmcsField field = control is PrimaryProcessorBasedControls ? VmcsField.PrimaryProcessorBasedControls : VmcsField.SecondaryProcessorBasedControls;
+        Assert.Equal(0UL, machine[field] & Convert.ToUInt64(control));
         Assert.True(machine.Launch(Causes[reason]).IsSuccess);
         Assert.Equal(ExitReason.Hlt, Assert.Single(machine.Exits).Reason);
     }
@@ -116,85 +127,138 @@ public sealed class InstructionExitTests
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void Msr_bitmaps_choose_the_registers_that_exit(bool intercepted)
+    [SetsControl(PrimaryProcessorBasedControls.UseTscOffsetting)]
+    [ClearsControl(PrimaryProcessorBasedControls.UseTscOffsetting)]
+    [InlineData(true, 1500ul)]
+    [InlineData(false, 1000ul)]
+    public void The_time_stamp_is_offset_by_its_control(bool offsets, ulong seen)
     {
         using VmxMachine machine = new VmxMachine().Start();
-        HostPage bitmap = machine.AllocatePage();
-        if (intercepted)
+        if (offsets)
         {
-            bitmap.Memory.Span[1024 + (0x82 >> 3)] = 1 << (0x82 & 7);
+            machine.Set(PrimaryProcessorBasedControls.UseTscOffsetting);
         }
 
-        machine[VmcsField.MsrBitmapAddress] = bitmap.PhysicalAddress;
-        machine.Set(PrimaryProcessorBasedControls.UseMsrBitmaps);
-        machine.Respond = (_, ref _) => VmExitAction.Complete;
-        machine.Launch(a =>
-        {
-            a.mov(ecx, unchecked((int)Msr.Ia32Lstar));
-            a.mov(eax, 0x1234);
-            a.xor(edx, edx);
-            a.wrmsr();
-            a.xor(eax, eax);
-            a.rdmsr();
-        });
-        Assert.Equal(0x1234UL, machine.Processor.Registers.Rax);
-        Assert.Equal(intercepted ? [ExitReason.Rdmsr, ExitReason.Hlt] : [ExitReason.Hlt], machine.Exits.Select(exit => exit.Reason));
-    }
-
-    [Fact]
-    public void Control_register_reads_show_the_shadow_and_writes_of_host_bits_exit()
-    {
-        using VmxMachine machine = new VmxMachine().Start();
-        machine[VmcsField.Cr4GuestHostMask] = (ulong)Cr4Bits.Vmxe;
-        machine[VmcsField.Cr4ReadShadow] = 0;
-        machine.Respond = (_, ref _) => VmExitAction.NextInstruction;
-        machine.Launch(a =>
-        {
-            a.mov(rbx, cr4);
-            a.mov(rax, rbx);
-            a.or(rax, (int)Cr4Bits.Pge);
-            a.mov(cr4, rax);
-            a.or(rax, (int)Cr4Bits.Vmxe);
-            a.mov(cr4, rax);
-        });
-        Assert.Equal(0UL, machine.Processor.Registers.Rbx & (ulong)Cr4Bits.Vmxe);
-        Assert.Equal([ExitReason.ControlRegisterAccess, ExitReason.Hlt], machine.Exits.Select(exit => exit.Reason));
-        Assert.Equal(ControlRegisterQualification.MovTo(4, 0).Value, machine.Exits[0].Qualification);
-        Assert.NotEqual(0UL, machine[VmcsField.GuestCr4] & (ulong)(Cr4Bits.Pge));
-        Assert.NotEqual(0UL, machine[VmcsField.GuestCr4] & (ulong)(Cr4Bits.Vmxe));
-    }
-
-    [Fact]
-    public void Cr3_accesses_exit_unless_the_value_is_a_target()
-    {
-        using VmxMachine machine = new VmxMachine().Start();
-        machine.Set(PrimaryProcessorBasedControls.Cr3LoadExiting | PrimaryProcessorBasedControls.Cr3StoreExiting);
-        machine[VmcsField.Cr3TargetCount] = 1;
-        machine[VmcsField.Cr3TargetValue0] = machine[VmcsField.GuestCr3];
-        machine.Respond = (_, ref _) => VmExitAction.Complete;
-        machine.Launch(a =>
-        {
-            a.mov(rax, cr3);
-            a.mov(cr3, rax);
-            a.or(rax, 8);
-            a.mov(cr3, rax);
-        });
-        Assert.Equal(
-            [ControlRegisterQualification.MovFrom(3, 0).Value, ControlRegisterQualification.MovTo(3, 0).Value],
-            machine.Exits.SkipLast(1).Select(exit => exit.Qualification));
-    }
-
-    [Fact]
-    public void The_time_stamp_is_offset()
-    {
-        using VmxMachine machine = new VmxMachine().Start();
-        machine.Set(PrimaryProcessorBasedControls.UseTscOffsetting);
         machine[VmcsField.TscOffset] = 500;
         machine.Time.Timestamp = 1000;
         machine.Launch(a => a.rdtsc());
-        Assert.Equal(1500UL, machine.Processor.Registers.Rax);
+        Assert.Equal(seen, machine.Processor.Registers.Rax);
+    }
+
+    [Theory]
+    [SetsControl]
+    [InlineData(ExitReason.Rdtscp, SecondaryProcessorBasedControls.EnableRdtscp)]
+    [InlineData(ExitReason.Invpcid, SecondaryProcessorBasedControls.EnableInvpcid)]
+    public void An_instruction_that_is_enabled_runs(ExitReason instruction, SecondaryProcessorBasedControls control)
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Set(control);
+        machine.Launch(Causes[instruction]);
+        Assert.Equal(ExitReason.Hlt, Assert.Single(machine.Exits).Reason);
+    }
+
+    [Theory]
+    [ClearsControl]
+    [InlineData(ExitReason.Rdtscp, SecondaryProcessorBasedControls.EnableRdtscp)]
+    [InlineData(ExitReason.Invpcid, SecondaryProcessorBasedControls.EnableInvpcid)]
+    public void An_instruction_that_is_not_enabled_is_undefined_even_if_it_would_exit(ExitReason instruction, SecondaryProcessorBasedControls control)
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Clear(control);
+        machine.Set(PrimaryProcessorBasedControls.RdtscExiting | PrimaryProcessorBasedControls.InvlpgExiting);
+        Assert.Equal(ExceptionVector.InvalidOpcode, FaultOf(machine, Causes[instruction]));
+    }
+
+    [Fact]
+    [ClearsControl(PrimaryProcessorBasedControls.RdpmcExiting)]
+    public void Without_its_control_RDPMC_finds_no_counter()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Clear(PrimaryProcessorBasedControls.RdpmcExiting);
+        Assert.Equal(ExceptionVector.GeneralProtection, FaultOf(machine, a => a.rdpmc()));
+    }
+
+    // CPUID announces neither: undefined comes before the exit (SDM Vol. 3C 26.1.1).
+    [Theory]
+    [SetsControl(PrimaryProcessorBasedControls.MonitorExiting, PrimaryProcessorBasedControls.MwaitExiting)]
+    [ClearsControl(PrimaryProcessorBasedControls.MonitorExiting, PrimaryProcessorBasedControls.MwaitExiting)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void MONITOR_and_MWAIT_are_undefined_whatever_their_controls_say(bool exiting)
+    {
+        foreach (Action<Assembler> instruction in (Action<Assembler>[])[a => a.monitor(), a => a.mwait()])
+        {
+            using VmxMachine machine = new VmxMachine().Start();
+            if (exiting)
+            {
+                machine.Set(PrimaryProcessorBasedControls.MonitorExiting | PrimaryProcessorBasedControls.MwaitExiting);
+            }
+
+            Assert.Equal(ExceptionVector.InvalidOpcode, FaultOf(machine, instruction));
+        }
+    }
+
+    [Fact]
+    public void Every_access_to_a_descriptor_table_register_exits()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Set(SecondaryProcessorBasedControls.DescriptorTableExiting);
+        machine.Respond = (_, ref _) => VmExitAction.NextInstruction;
+        machine.Launch(a =>
+        {
+            a.sgdt(__[VmxMachine.Data]);
+            a.sidt(__[VmxMachine.Data]);
+            a.lgdt(__[VmxMachine.Data]);
+            a.lidt(__[VmxMachine.Data]);
+            a.sldt(eax);
+            a.str(eax);
+            a.lldt(ax);
+            a.ltr(ax);
+        });
+        Assert.Equal(
+            [.. Enumerable.Repeat(ExitReason.GdtrOrIdtrAccess, 4), .. Enumerable.Repeat(ExitReason.LdtrOrTrAccess, 4), ExitReason.Hlt],
+            machine.Reasons);
+    }
+
+    [Fact]
+    public void MOV_DR_exits_before_its_faults()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Set(PrimaryProcessorBasedControls.MovDrExiting);
+        machine[VmcsField.GuestCr4] |= (ulong)Cr4Bits.De;
+        machine.Respond = (_, ref _) => VmExitAction.NextInstruction;
+        machine.Launch(a => a.mov(rax, dr4)); // undefined with CR4.DE
+        Assert.Equal([ExitReason.MovDr, ExitReason.Hlt], machine.Reasons);
+        Assert.Equal(DebugRegisterQualification.Create(4, isRead: true, 0).Value, machine.Exits[0].Qualification);
+    }
+
+    [Theory]
+    [InlineData(1ul, false)]
+    [InlineData(2ul, true)] // not without x87
+    public void XSETBV_that_completes_has_the_processors_own_checks(ulong value, bool faults)
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Respond = (_, ref _) => VmExitAction.Complete;
+        machine.Gate(13);
+        machine.Launch(a =>
+        {
+            a.mov(eax, (int)value);
+            a.xor(ecx, ecx);
+            a.xor(edx, edx);
+            a.xsetbv();
+        });
+        Assert.Equal([ExitReason.Xsetbv, ExitReason.Hlt], machine.Reasons);
+        Assert.Equal(faults, machine[VmcsField.GuestRip] == VmxMachine.Handler);
+    }
+
+    /// <summary>The exception that an instruction raises without an exit.</summary>
+    private static ExceptionVector FaultOf(VmxMachine machine, Action<Assembler> instruction)
+    {
+        machine[VmcsField.ExceptionBitmap] = uint.MaxValue;
+        machine.Launch(instruction);
+        VmExit exit = Assert.Single(machine.Exits);
+        Assert.Equal(ExitReason.ExceptionOrNmi, exit.Reason);
+        return (ExceptionVector)(byte)exit.InterruptionInformation;
     }
 
     private static void ExitsOnce(VmxMachine machine, ExitReason reason)

@@ -29,6 +29,7 @@ internal sealed class VmxMachine : IVmExitSink, IDisposable
 
     private readonly int _bitness;
     private readonly IVmxMachine _machine;
+    private Memory<byte> _eptDirectory;
 
     public VmxMachine(int bitness = 64)
     {
@@ -65,6 +66,11 @@ internal sealed class VmxMachine : IVmExitSink, IDisposable
         set => Assert.Equal(VmxResult.Succeed, Processor.VmWrite(field, value));
     }
 
+    /// <summary>EPT entries of the first GiB, by 2-MiB page.</summary>
+    public Span<ulong> EptDirectory => MemoryMarshal.Cast<byte, ulong>(_eptDirectory.Span);
+
+    public IEnumerable<ExitReason> Reasons => Exits.Select(exit => exit.Reason);
+
     public HostPage AllocatePage() => _machine.AllocatePage();
 
     /// <summary>Enters VMX operation with a VMCS that passes all checks.</summary>
@@ -86,7 +92,17 @@ internal sealed class VmxMachine : IVmExitSink, IDisposable
 
     public void Set(SecondaryProcessorBasedControls control) => this[VmcsField.SecondaryProcessorBasedControls] |= (ulong)control;
 
+    public void Clear(SecondaryProcessorBasedControls control) => this[VmcsField.SecondaryProcessorBasedControls] &= ~(ulong)control;
+
     public void Set(PinBasedControls control) => this[VmcsField.PinBasedControls] |= (ulong)control;
+
+    public void Clear(PinBasedControls control) => this[VmcsField.PinBasedControls] &= ~(ulong)control;
+
+    public void Set(VmExitControls control, bool value = true) => Set(VmcsField.VmExitControls, (ulong)control, value);
+
+    public void Set(VmEntryControls control, bool value = true) => Set(VmcsField.VmEntryControls, (ulong)control, value);
+
+    private void Set(VmcsField field, ulong bits, bool value) => this[field] = value ? this[field] | bits : this[field] & ~bits;
 
     /// <summary>Assembles code at an address.</summary>
     public void Fill(ulong address, Action<Assembler> code)
@@ -95,7 +111,7 @@ internal sealed class VmxMachine : IVmExitSink, IDisposable
         code(assembler);
         using MemoryStream stream = new();
         assembler.Assemble(new StreamCodeWriter(stream), _bitness == 16 ? 0 : address);
-        stream.ToArray().CopyTo(Memory.Bytes[(int)address..]);
+        Memory.Write(address, stream.ToArray());
     }
 
     /// <summary>Code and HLT at the guest's RIP, then VMLAUNCH.</summary>
@@ -107,6 +123,18 @@ internal sealed class VmxMachine : IVmExitSink, IDisposable
             a.hlt();
         });
         return Processor.VmLaunch(this);
+    }
+
+    /// <summary>Code and HLT at the guest's first RIP, then VMRESUME there.</summary>
+    public VmxResult Resume(Action<Assembler> code)
+    {
+        Fill(Code, a =>
+        {
+            code(a);
+            a.hlt();
+        });
+        this[VmcsField.GuestRip] = Code;
+        return Processor.VmResume(this);
     }
 
     /// <summary>A 64-bit interrupt gate to <see cref="Handler"/>.</summary>
@@ -145,20 +173,22 @@ internal sealed class VmxMachine : IVmExitSink, IDisposable
             (uint)(SecondaryProcessorBasedControls.EnableEpt | SecondaryProcessorBasedControls.UnrestrictedGuest
                 | SecondaryProcessorBasedControls.EnableRdtscp | SecondaryProcessorBasedControls.EnableInvpcid));
         this[VmcsField.VmExitControls] = Capabilities.Adjust(
-            Msr.Ia32VmxTrueExitCtls, (uint)(VmExitControls.HostAddressSpaceSize | VmExitControls.SaveIa32Efer));
+            Msr.Ia32VmxTrueExitCtls,
+            (uint)(VmExitControls.HostAddressSpaceSize | VmExitControls.SaveDebugControls | VmExitControls.SaveIa32Pat
+                | VmExitControls.SaveIa32Efer));
         this[VmcsField.VmEntryControls] = Capabilities.Adjust(
             Msr.Ia32VmxTrueEntryCtls,
-            (uint)(VmEntryControls.LoadIa32Efer | VmEntryControls.LoadDebugControls | (_bitness == 64 ? VmEntryControls.Ia32eModeGuest : 0)));
+            (uint)(VmEntryControls.LoadIa32Efer | VmEntryControls.LoadDebugControls | VmEntryControls.LoadIa32Pat | (_bitness == 64 ? VmEntryControls.Ia32eModeGuest : 0)));
         this[VmcsField.VmcsLinkPointer] = ulong.MaxValue;
         HostPage root = AllocatePage();
         HostPage table = AllocatePage();
         MemoryMarshal.Write(root.Memory.Span, EptEntry.Table(table.PhysicalAddress).Value);
         HostPage directory = AllocatePage();
         MemoryMarshal.Write(table.Memory.Span, EptEntry.Table(directory.PhysicalAddress).Value);
-        Span<ulong> pages = MemoryMarshal.Cast<byte, ulong>(directory.Memory.Span);
+        _eptDirectory = directory.Memory;
         for (ulong n = 0; n < MemorySize >> 21; n++)
         {
-            pages[(int)n] = EptEntry.Page(n << 21, EptAccess.Read | EptAccess.Write | EptAccess.Execute, 2).Value;
+            EptDirectory[(int)n] = EptEntry.Page(n << 21, EptAccess.Read | EptAccess.Write | EptAccess.Execute, 2).Value;
         }
 
         this[VmcsField.EptPointer] = EptPointer.Create(root.PhysicalAddress).Value;

@@ -74,16 +74,12 @@ internal static unsafe class DebugRegisters
     {
         // DR4 and DR5 are other names of DR6 and DR7 unless CR4.DE is set.
         register = number is 4 or 5 ? number + 2 : number;
-        if (number > 7 || (register != number && (s->Cr4 & (ulong)Cr4Bits.De) != 0))
+        if (number > 7)
         {
             return Faults.InvalidOpcode(s);
         }
 
-        if (!Privilege.IsSupervisor(s))
-        {
-            return Faults.GeneralProtection(s);
-        }
-
+        // This exit comes before the faults of CR4.DE and of the privilege level (SDM Vol. 3C 26.1.3).
         NonRoot nonRoot = Privilege.NonRoot(s);
         if (nonRoot.Has(PrimaryProcessorBasedControls.MovDrExiting))
         {
@@ -93,6 +89,16 @@ internal static unsafe class DebugRegisters
             {
                 return outcome;
             }
+        }
+
+        if (register != number && (s->Cr4 & (ulong)Cr4Bits.De) != 0)
+        {
+            return Faults.InvalidOpcode(s);
+        }
+
+        if (!Privilege.IsSupervisor(s))
+        {
+            return Faults.GeneralProtection(s);
         }
 
         if ((s->Dr[7] & (ulong)Dr7Bits.Gd) != 0)

@@ -33,16 +33,20 @@ internal static unsafe class FarReturns
     private static Outcome ReturnFromInterrupt(CpuState* s, Instruction* i)
     {
         Outcome outcome = InterruptReturn.Perform(s, i);
-        if (outcome != Outcome.Branch)
+        if (outcome is not (Outcome.Branch or Outcome.Fault))
         {
             return outcome;
         }
 
-        // SDM Vol. 3C 26.3: IRET ends blocking by NMI (virtual NMIs too) unless NMIs exit and are not virtual.
+        // SDM Vol. 3C 26.3: IRET ends blocking by NMI (virtual NMIs too) unless NMIs exit and are not virtual; one that
+        // faults has done so (28.2.2).
         PinBasedControls pin = Privilege.NonRoot(s).Controls.Pin;
-        if ((pin & (PinBasedControls.NmiExiting | PinBasedControls.VirtualNmis)) != PinBasedControls.NmiExiting)
+        bool unblocks = (s->Interruptibility & (byte)InterruptibilityState.BlockingByNmi) != 0
+            && (pin & (PinBasedControls.NmiExiting | PinBasedControls.VirtualNmis)) != PinBasedControls.NmiExiting;
+        if (unblocks)
         {
             s->Interruptibility &= unchecked((byte)~InterruptibilityState.BlockingByNmi);
+            s->FaultUnblocksNmi = (byte)(outcome == Outcome.Fault ? 1 : 0);
         }
 
         s->EventPending = 1;
