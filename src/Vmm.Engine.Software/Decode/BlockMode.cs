@@ -1,3 +1,4 @@
+using Vmm.Engine.Software.Segmentation;
 using Vmm.Engine.Software.State;
 using Vmm.Vmx;
 
@@ -41,7 +42,14 @@ internal static unsafe class BlockMode
     public const uint TaskSwitched = 1 << 16;
     public const uint NoSse = 1 << 17;
 
+    /// <summary>Real-address or virtual-8086 mode: VEX-encoded instructions do not exist (SDM Vol. 2A 2.3).</summary>
+    public const uint NoVex = 1 << 18;
+
+    /// <summary>CR4.OSXSAVE is clear, or XCR0 does not enable SSE and AVX state.</summary>
+    public const uint NoAvx = 1 << 19;
+
     private const int CoprocessorShift = 13;
+    private const ulong AvxState = 6;
 
     /// <summary>Any of these: blocks of one instruction.</summary>
     public const uint Single = SingleStep | Shadow | Breakpoints | Isolated;
@@ -54,7 +62,8 @@ internal static unsafe class BlockMode
 
     /// <summary>
     /// Brings <see cref="CpuState.BlockMode"/> up to date; to be called after any change of CS, SS, DS, ES, FS, GS
-    /// (outside 64-bit mode), CR0, CR4.OSFXSR, EFER.LMA, RFLAGS.TF, DR7, CPL or the interrupt shadow.
+    /// (outside 64-bit mode), CR0, CR4.OSFXSR and OSXSAVE, XCR0, EFER.LMA, RFLAGS.TF and VM, DR7, CPL or the interrupt
+    /// shadow.
     /// </summary>
     public static void Update(CpuState* s)
     {
@@ -63,6 +72,16 @@ internal static unsafe class BlockMode
         if ((s->Cr4 & (ulong)Cr4Bits.Osfxsr) == 0)
         {
             mode |= NoSse;
+        }
+
+        if ((s->Cr4 & (ulong)Cr4Bits.Osxsave) == 0 || (s->Xcr0 & AvxState) != AvxState)
+        {
+            mode |= NoAvx;
+        }
+
+        if (ProcessorMode.UsesParagraphs(s))
+        {
+            mode |= NoVex;
         }
 
         if ((s->SystemFlags & (ulong)RflagsBits.Tf) != 0)

@@ -8,8 +8,9 @@ using Vmm.Vmx;
 namespace Vmm.Engine.Software.Decode;
 
 /// <summary>
-/// Which forms use x87, MMX or SSE state, and what stands in for their handlers where CR0.EM, TS, MP or CR4.OSFXSR
-/// forbid it (SDM Vol. 3A 2.5, tables 9-3 and 13-1). Decided at decode: handlers need not ask.
+/// Which forms use x87, MMX, SSE or AVX state or the VEX prefix, and what stands in for their handlers where CR0.EM, TS,
+/// MP, CR4.OSFXSR, OSXSAVE, XCR0 or the mode forbid it (SDM Vol. 3A 2.5, tables 9-3 and 13-1; Vol. 2A 2.4). Decided at
+/// decode: handlers need not ask.
 /// </summary>
 internal static unsafe class ExtensionUse
 {
@@ -17,6 +18,15 @@ internal static unsafe class ExtensionUse
     private const byte Wait = 2;
     private const byte Mmx = 4;
     private const byte Sse = 8;
+    private const byte Vex = 16;
+    private const byte Avx = 32;
+
+    // Features of the VEX forms that exist; others are undefined whatever the mode.
+    private static readonly HashSet<CpuidFeature> VexFeatures =
+    [
+        CpuidFeature.AVX, CpuidFeature.AVX2, CpuidFeature.FMA, CpuidFeature.F16C, CpuidFeature.AES, CpuidFeature.PCLMULQDQ, CpuidFeature.BMI1,
+        CpuidFeature.BMI2,
+    ];
 
     private static readonly byte[] Uses = CreateUses();
 
@@ -27,6 +37,12 @@ internal static unsafe class ExtensionUse
         if (use == 0)
         {
             return null;
+        }
+
+        if ((use & (Vex | Avx)) != 0)
+        {
+            bool undefined = (mode & BlockMode.NoVex) != 0 || ((use & Avx) != 0 && (mode & BlockMode.NoAvx) != 0);
+            return undefined ? &Undefined : (use & Avx) != 0 && (mode & BlockMode.TaskSwitched) != 0 ? &NotAvailable : null;
         }
 
         bool emulation = (mode & BlockMode.Emulation) != 0;
@@ -54,6 +70,10 @@ internal static unsafe class ExtensionUse
             if (info.Encoding == EncodingKind.Legacy)
             {
                 uses[(int)code] = Use(code, info);
+            }
+            else if (info.Encoding == EncodingKind.VEX && code.CpuidFeatures().All(VexFeatures.Contains))
+            {
+                uses[(int)code] = code.CpuidFeatures().Any(feature => feature is CpuidFeature.BMI1 or CpuidFeature.BMI2) ? Vex : Avx;
             }
         }
 

@@ -16,7 +16,7 @@ internal unsafe struct Instruction
     /// <summary>Offset of the instruction in its code segment.</summary>
     public ulong Rip;
 
-    /// <summary>Immediate operand, sign-extended to 64 bits; for near branches the target offset. ENTER: size | level &lt;&lt; 16; far pointers: offset | selector &lt;&lt; 32; x87: the opcode as FOP keeps it.</summary>
+    /// <summary>Immediate operand, sign-extended to 64 bits; for near branches the target offset. ENTER: size | level &lt;&lt; 16; far pointers: offset | selector &lt;&lt; 32; VBLENDVPS and kin: the fourth register; x87: the opcode as FOP keeps it.</summary>
     public ulong Immediate;
 
     /// <summary>Displacement, sign-extended; RIP-relative addresses are resolved.</summary>

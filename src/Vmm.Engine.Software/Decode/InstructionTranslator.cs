@@ -123,6 +123,9 @@ internal static unsafe class InstructionTranslator
             case 2:
                 i->Source2 = offset;
                 break;
+            case 3:
+                i->Immediate = offset;
+                break;
         }
     }
 
@@ -161,7 +164,9 @@ internal static unsafe class InstructionTranslator
 
     private static int MemoryAddressSize(in Iced.Intel.Instruction source, uint mode)
     {
-        Register register = source.MemoryBase != Register.None ? source.MemoryBase : source.MemoryIndex;
+        // The index of a gather is a vector: it says nothing of addresses.
+        Register index = source.MemoryIndex.IsVectorRegister() ? Register.None : source.MemoryIndex;
+        Register register = source.MemoryBase != Register.None ? source.MemoryBase : index;
         if (register is Register.RIP or Register.EIP)
         {
             return register == Register.RIP ? 8 : 4;

@@ -5,6 +5,7 @@ namespace Vmm.Engine.Software.FloatingPoint;
 /// <param name="MaximumExponent">Largest unbiased exponent of a finite number; also the bias.</param>
 internal readonly record struct FloatFormat(int Precision, int MaximumExponent)
 {
+    public static readonly FloatFormat Half = new(11, 15);
     public static readonly FloatFormat Single = new(24, 127);
     public static readonly FloatFormat Double = new(53, 1023);
     public static readonly FloatFormat Extended = new(64, 16383);
@@ -43,6 +44,9 @@ internal readonly record struct Unpacked(FloatClass Class, bool Sign, int Expone
     public bool IsInfinity => Class == FloatClass.Infinity;
 
     public Unpacked WithSign(bool sign) => this with { Sign = sign };
+
+    public static Unpacked FromHalf(ushort bits) =>
+        Unpack((short)bits < 0, (bits >> 10) & 0x1F, 0x1F, 15, (ulong)(bits & 0x3FF) << 53);
 
     public static Unpacked FromSingle(uint bits)
     {
@@ -131,6 +135,20 @@ internal readonly record struct Unpacked(FloatClass Class, bool Sign, int Expone
             _ when Exponent < -126 => sign | (uint)(Significand >> (40 + (-126 - Exponent))),
             _ => sign | ((uint)(Exponent + 127) << 23) | ((uint)(Significand >> 40) & 0x7F_FFFF),
         };
+    }
+
+    /// <inheritdoc cref="ToSingle"/>
+    public ushort ToHalf()
+    {
+        int sign = Sign ? 0x8000 : 0;
+        return (ushort)(Class switch
+        {
+            FloatClass.Zero => sign,
+            FloatClass.Infinity => sign | 0x7C00,
+            FloatClass.QuietNaN or FloatClass.SignalingNaN => sign | 0x7C00 | (int)((Significand << 1) >> 54),
+            _ when Exponent < -14 => sign | (int)(Significand >> (53 + (-14 - Exponent))),
+            _ => sign | ((Exponent + 15) << 10) | ((int)(Significand >> 53) & 0x3FF),
+        });
     }
 
     /// <inheritdoc cref="ToSingle"/>

@@ -1,4 +1,5 @@
 using Vmm.Engine.Software.Execute;
+using Vmm.Engine.Software.Instructions.Avx;
 using Vmm.Engine.Software.Instructions.Integer;
 using Vmm.Engine.Software.Instructions.Sse;
 using Vmm.Engine.Software.Instructions.System;
@@ -19,6 +20,7 @@ internal static class InstructionSet
         IntegerInstructions.Register(table);
         SystemInstructions.Register(table);
         SseInstructions.Register(table);
+        AvxInstructions.Register(table);
         X87Instructions.Register(table);
         XsaveInstructions.Register(table);
         return table;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Segmentation;
 using Vmm.Engine.Software.State;
 using Vmm.Engine.Software.Vmx;
@@ -20,7 +21,11 @@ internal sealed unsafe partial class LogicalProcessor : ILogicalProcessor
     public ulong Xcr0
     {
         get => _state->Xcr0;
-        set => _state->Xcr0 = value;
+        set
+        {
+            _state->Xcr0 = value;
+            BlockMode.Update(_state);
+        }
     }
 
     public ulong Cr2

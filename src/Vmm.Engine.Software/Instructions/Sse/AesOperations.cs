@@ -1,6 +1,7 @@
 using System.Runtime.Intrinsics;
 using Iced.Intel;
 using Vmm.Engine.Software.Execute;
+using Vmm.Engine.Software.Instructions.Avx;
 using V = System.Runtime.Intrinsics.Vector128<byte>;
 
 namespace Vmm.Engine.Software.Instructions.Sse;
@@ -13,12 +14,20 @@ internal static unsafe class AesOperations
 
     public static void Register(HandlerTable table)
     {
-        table.Set(Code.Aesenc_xmm_xmmm128, &VectorInstruction.BinaryRegister<EncryptRound>, &VectorInstruction.BinaryMemory<EncryptRound>);
-        table.Set(Code.Aesenclast_xmm_xmmm128, &VectorInstruction.BinaryRegister<EncryptLastRound>, &VectorInstruction.BinaryMemory<EncryptLastRound>);
-        table.Set(Code.Aesdec_xmm_xmmm128, &VectorInstruction.BinaryRegister<DecryptRound>, &VectorInstruction.BinaryMemory<DecryptRound>);
-        table.Set(Code.Aesdeclast_xmm_xmmm128, &VectorInstruction.BinaryRegister<DecryptLastRound>, &VectorInstruction.BinaryMemory<DecryptLastRound>);
+        Set<EncryptRound>(table, Code.Aesenc_xmm_xmmm128, Code.VEX_Vaesenc_xmm_xmm_xmmm128);
+        Set<EncryptLastRound>(table, Code.Aesenclast_xmm_xmmm128, Code.VEX_Vaesenclast_xmm_xmm_xmmm128);
+        Set<DecryptRound>(table, Code.Aesdec_xmm_xmmm128, Code.VEX_Vaesdec_xmm_xmm_xmmm128);
+        Set<DecryptLastRound>(table, Code.Aesdeclast_xmm_xmmm128, Code.VEX_Vaesdeclast_xmm_xmm_xmmm128);
         table.Set(Code.Aesimc_xmm_xmmm128, &VectorInstruction.UnaryRegister<InverseMixColumns>, &VectorInstruction.UnaryMemory<InverseMixColumns>);
         table.Set(Code.Aeskeygenassist_xmm_xmmm128_imm8, &VectorInstruction.ImmediateRegister<KeyGenerationAssist>, &VectorInstruction.ImmediateMemory<KeyGenerationAssist>);
+        VexForms.Unary128<InverseMixColumns>(table, Code.VEX_Vaesimc_xmm_xmmm128);
+        VexForms.Shuffle128<KeyGenerationAssist>(table, Code.VEX_Vaeskeygenassist_xmm_xmmm128_imm8);
+    }
+
+    private static void Set<T>(HandlerTable table, Code code, Code vex) where T : struct, IVectorBinary
+    {
+        table.Set(code, &VectorInstruction.BinaryRegister<T>, &VectorInstruction.BinaryMemory<T>);
+        VexForms.Binary128<T>(table, vex);
     }
 
     private readonly struct EncryptRound : IVectorBinary

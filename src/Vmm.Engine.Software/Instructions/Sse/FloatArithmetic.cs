@@ -4,6 +4,7 @@ using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
 using Vmm.Engine.Software.FloatingPoint;
+using Vmm.Engine.Software.Instructions.Avx;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
 using Instruction = Vmm.Engine.Software.Decode.Instruction;
@@ -20,12 +21,20 @@ internal static unsafe class FloatArithmetic
         Set<FloatSubtract>(table, Code.Subps_xmm_xmmm128, Code.Subpd_xmm_xmmm128, Code.Subss_xmm_xmmm32, Code.Subsd_xmm_xmmm64);
         Set<FloatMultiply>(table, Code.Mulps_xmm_xmmm128, Code.Mulpd_xmm_xmmm128, Code.Mulss_xmm_xmmm32, Code.Mulsd_xmm_xmmm64);
         Set<FloatDivide>(table, Code.Divps_xmm_xmmm128, Code.Divpd_xmm_xmmm128, Code.Divss_xmm_xmmm32, Code.Divsd_xmm_xmmm64);
-        FloatForms.Packed<AddSubtractSingles>(table, Code.Addsubps_xmm_xmmm128);
-        FloatForms.Packed<AddSubtractDoubles>(table, Code.Addsubpd_xmm_xmmm128);
-        FloatForms.Packed<HorizontalSingles<FloatAdd>>(table, Code.Haddps_xmm_xmmm128);
-        FloatForms.Packed<HorizontalDoubles<FloatAdd>>(table, Code.Haddpd_xmm_xmmm128);
-        FloatForms.Packed<HorizontalSingles<FloatSubtract>>(table, Code.Hsubps_xmm_xmmm128);
-        FloatForms.Packed<HorizontalDoubles<FloatSubtract>>(table, Code.Hsubpd_xmm_xmmm128);
+        VexArithmetic.Set<FloatAdd>(
+            table, Code.VEX_Vaddps_xmm_xmm_xmmm128, Code.VEX_Vaddpd_xmm_xmm_xmmm128, Code.VEX_Vaddss_xmm_xmm_xmmm32, Code.VEX_Vaddsd_xmm_xmm_xmmm64);
+        VexArithmetic.Set<FloatSubtract>(
+            table, Code.VEX_Vsubps_xmm_xmm_xmmm128, Code.VEX_Vsubpd_xmm_xmm_xmmm128, Code.VEX_Vsubss_xmm_xmm_xmmm32, Code.VEX_Vsubsd_xmm_xmm_xmmm64);
+        VexArithmetic.Set<FloatMultiply>(
+            table, Code.VEX_Vmulps_xmm_xmm_xmmm128, Code.VEX_Vmulpd_xmm_xmm_xmmm128, Code.VEX_Vmulss_xmm_xmm_xmmm32, Code.VEX_Vmulsd_xmm_xmm_xmmm64);
+        VexArithmetic.Set<FloatDivide>(
+            table, Code.VEX_Vdivps_xmm_xmm_xmmm128, Code.VEX_Vdivpd_xmm_xmm_xmmm128, Code.VEX_Vdivss_xmm_xmm_xmmm32, Code.VEX_Vdivsd_xmm_xmm_xmmm64);
+        FloatForms.Packed<AddSubtractSingles>(table, Code.Addsubps_xmm_xmmm128, Code.VEX_Vaddsubps_xmm_xmm_xmmm128);
+        FloatForms.Packed<AddSubtractDoubles>(table, Code.Addsubpd_xmm_xmmm128, Code.VEX_Vaddsubpd_xmm_xmm_xmmm128);
+        FloatForms.Packed<HorizontalSingles<FloatAdd>>(table, Code.Haddps_xmm_xmmm128, Code.VEX_Vhaddps_xmm_xmm_xmmm128);
+        FloatForms.Packed<HorizontalDoubles<FloatAdd>>(table, Code.Haddpd_xmm_xmmm128, Code.VEX_Vhaddpd_xmm_xmm_xmmm128);
+        FloatForms.Packed<HorizontalSingles<FloatSubtract>>(table, Code.Hsubps_xmm_xmmm128, Code.VEX_Vhsubps_xmm_xmm_xmmm128);
+        FloatForms.Packed<HorizontalDoubles<FloatSubtract>>(table, Code.Hsubpd_xmm_xmmm128, Code.VEX_Vhsubpd_xmm_xmm_xmmm128);
     }
 
     private static void Set<T>(HandlerTable table, Code ps, Code pd, Code ss, Code sd) where T : struct, IFloatBinary
@@ -34,6 +43,54 @@ internal static unsafe class FloatArithmetic
         table.Set(pd, &PackedDoublesRegister<T>, &PackedDoublesMemory<T>);
         table.Set(ss, &ScalarSingleRegister<T>, &ScalarSingleMemory<T>);
         table.Set(sd, &ScalarDoubleRegister<T>, &ScalarDoubleMemory<T>);
+    }
+
+    /// <summary>The host's result, where it is exact and raises nothing new (<see cref="SimdExceptions.HostArithmeticServes"/>).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryHost<T>(Vector128<float> a, Vector128<float> b, out Vector128<float> result) where T : struct, IFloatBinary
+    {
+        result = T.Host(a, b);
+        return OrdinaryNumbers.All(a, b, result, T.ZeroIsExact);
+    }
+
+    /// <inheritdoc cref="TryHost{T}(Vector128{float}, Vector128{float}, out Vector128{float})"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryHost<T>(Vector128<double> a, Vector128<double> b, out Vector128<double> result) where T : struct, IFloatBinary
+    {
+        result = T.Host(a, b);
+        return OrdinaryNumbers.All(a, b, result, T.ZeroIsExact);
+    }
+
+    /// <summary>One operation; false: an exception is to be raised.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TrySingle<T>(CpuState* s, uint a, uint b, out uint result) where T : struct, IFloatBinary
+    {
+        if (SimdExceptions.HostArithmeticServes(s)
+            && TryHost<T>(Vector128.Create(a).AsSingle(), Vector128.Create(b).AsSingle(), out Vector128<float> host))
+        {
+            result = host.AsUInt32().ToScalar();
+            return true;
+        }
+
+        FloatEnvironment environment = FloatEnvironment.FromMxcsr(s->Mxcsr);
+        result = SimdArithmetic.Single<T>(ref environment, a, b);
+        return SimdExceptions.Record(s, environment);
+    }
+
+    /// <inheritdoc cref="TrySingle"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryDouble<T>(CpuState* s, ulong a, ulong b, out ulong result) where T : struct, IFloatBinary
+    {
+        if (SimdExceptions.HostArithmeticServes(s)
+            && TryHost<T>(Vector128.Create(a).AsDouble(), Vector128.Create(b).AsDouble(), out Vector128<double> host))
+        {
+            result = host.AsUInt64().ToScalar();
+            return true;
+        }
+
+        FloatEnvironment environment = FloatEnvironment.FromMxcsr(s->Mxcsr);
+        result = SimdArithmetic.Double<T>(ref environment, a, b);
+        return SimdExceptions.Record(s, environment);
     }
 
     private static Outcome PackedSinglesRegister<T>(CpuState* s, Instruction* i) where T : struct, IFloatBinary =>
@@ -46,14 +103,10 @@ internal static unsafe class FloatArithmetic
     private static Outcome PackedSingles<T>(CpuState* s, Instruction* i, Vector128<float> b) where T : struct, IFloatBinary
     {
         ref Vector128<float> destination = ref Operands.Register<Vector128<float>>(s, i->Destination);
-        if (SimdExceptions.HostArithmeticServes(s))
+        if (SimdExceptions.HostArithmeticServes(s) && TryHost<T>(destination, b, out Vector128<float> result))
         {
-            Vector128<float> result = T.Host(destination, b);
-            if (OrdinaryNumbers.All(destination, b, result, T.ZeroIsExact))
-            {
-                destination = result;
-                return Outcome.Next;
-            }
+            destination = result;
+            return Outcome.Next;
         }
 
         return FloatForms.Apply<EachSingle<T>>(s, i, b.AsByte());
@@ -69,14 +122,10 @@ internal static unsafe class FloatArithmetic
     private static Outcome PackedDoubles<T>(CpuState* s, Instruction* i, Vector128<double> b) where T : struct, IFloatBinary
     {
         ref Vector128<double> destination = ref Operands.Register<Vector128<double>>(s, i->Destination);
-        if (SimdExceptions.HostArithmeticServes(s))
+        if (SimdExceptions.HostArithmeticServes(s) && TryHost<T>(destination, b, out Vector128<double> result))
         {
-            Vector128<double> result = T.Host(destination, b);
-            if (OrdinaryNumbers.All(destination, b, result, T.ZeroIsExact))
-            {
-                destination = result;
-                return Outcome.Next;
-            }
+            destination = result;
+            return Outcome.Next;
         }
 
         return FloatForms.Apply<EachDouble<T>>(s, i, b.AsByte());
@@ -92,26 +141,12 @@ internal static unsafe class FloatArithmetic
     private static Outcome ScalarSingle<T>(CpuState* s, Instruction* i, uint b) where T : struct, IFloatBinary
     {
         ref uint destination = ref Operands.Register<uint>(s, i->Destination);
-        if (SimdExceptions.HostArithmeticServes(s))
-        {
-            Vector128<float> x = Vector128.Create(destination).AsSingle();
-            Vector128<float> y = Vector128.Create(b).AsSingle();
-            Vector128<float> result = T.Host(x, y);
-            if (OrdinaryNumbers.All(x, y, result, T.ZeroIsExact))
-            {
-                destination = result.AsUInt32().ToScalar();
-                return Outcome.Next;
-            }
-        }
-
-        FloatEnvironment environment = FloatEnvironment.FromMxcsr(s->Mxcsr);
-        uint soft = SimdArithmetic.Single<T>(ref environment, destination, b);
-        if (!SimdExceptions.Record(s, environment))
+        if (!TrySingle<T>(s, destination, b, out uint result))
         {
             return SimdExceptions.Raise(s);
         }
 
-        destination = soft;
+        destination = result;
         return Outcome.Next;
     }
 
@@ -125,30 +160,16 @@ internal static unsafe class FloatArithmetic
     private static Outcome ScalarDouble<T>(CpuState* s, Instruction* i, ulong b) where T : struct, IFloatBinary
     {
         ref ulong destination = ref Operands.Register<ulong>(s, i->Destination);
-        if (SimdExceptions.HostArithmeticServes(s))
-        {
-            Vector128<double> x = Vector128.Create(destination).AsDouble();
-            Vector128<double> y = Vector128.Create(b).AsDouble();
-            Vector128<double> result = T.Host(x, y);
-            if (OrdinaryNumbers.All(x, y, result, T.ZeroIsExact))
-            {
-                destination = result.AsUInt64().ToScalar();
-                return Outcome.Next;
-            }
-        }
-
-        FloatEnvironment environment = FloatEnvironment.FromMxcsr(s->Mxcsr);
-        ulong soft = SimdArithmetic.Double<T>(ref environment, destination, b);
-        if (!SimdExceptions.Record(s, environment))
+        if (!TryDouble<T>(s, destination, b, out ulong result))
         {
             return SimdExceptions.Raise(s);
         }
 
-        destination = soft;
+        destination = result;
         return Outcome.Next;
     }
 
-    private readonly struct EachSingle<T> : IFloatVector where T : struct, IFloatBinary
+    internal readonly struct EachSingle<T> : IFloatVector where T : struct, IFloatBinary
     {
         public static V Apply(ref FloatEnvironment environment, V a, V b, byte immediate)
         {
@@ -162,7 +183,7 @@ internal static unsafe class FloatArithmetic
         }
     }
 
-    private readonly struct EachDouble<T> : IFloatVector where T : struct, IFloatBinary
+    internal readonly struct EachDouble<T> : IFloatVector where T : struct, IFloatBinary
     {
         public static V Apply(ref FloatEnvironment environment, V a, V b, byte immediate) =>
             Vector128.Create(

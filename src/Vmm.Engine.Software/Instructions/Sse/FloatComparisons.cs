@@ -15,22 +15,37 @@ internal static unsafe class FloatComparisons
 {
     public static void Register(HandlerTable table)
     {
-        FloatForms.Packed<EachSingle<Compare>>(table, Code.Cmpps_xmm_xmmm128_imm8);
-        FloatForms.Packed<EachDouble<Compare>>(table, Code.Cmppd_xmm_xmmm128_imm8);
-        FloatForms.Narrow<LowSingle<Compare>, uint>(table, Code.Cmpss_xmm_xmmm32_imm8);
-        FloatForms.Narrow<LowDouble<Compare>, ulong>(table, Code.Cmpsd_xmm_xmmm64_imm8);
-        FloatForms.Packed<EachSingle<Minimum>>(table, Code.Minps_xmm_xmmm128);
-        FloatForms.Packed<EachDouble<Minimum>>(table, Code.Minpd_xmm_xmmm128);
-        FloatForms.Narrow<LowSingle<Minimum>, uint>(table, Code.Minss_xmm_xmmm32);
-        FloatForms.Narrow<LowDouble<Minimum>, ulong>(table, Code.Minsd_xmm_xmmm64);
-        FloatForms.Packed<EachSingle<Maximum>>(table, Code.Maxps_xmm_xmmm128);
-        FloatForms.Packed<EachDouble<Maximum>>(table, Code.Maxpd_xmm_xmmm128);
-        FloatForms.Narrow<LowSingle<Maximum>, uint>(table, Code.Maxss_xmm_xmmm32);
-        FloatForms.Narrow<LowDouble<Maximum>, ulong>(table, Code.Maxsd_xmm_xmmm64);
-        table.Set(Code.Comiss_xmm_xmmm32, &OrderedSingleRegister, &OrderedSingleMemory);
-        table.Set(Code.Ucomiss_xmm_xmmm32, &UnorderedSingleRegister, &UnorderedSingleMemory);
-        table.Set(Code.Comisd_xmm_xmmm64, &OrderedDoubleRegister, &OrderedDoubleMemory);
-        table.Set(Code.Ucomisd_xmm_xmmm64, &UnorderedDoubleRegister, &UnorderedDoubleMemory);
+        FloatForms.Packed<EachSingle<Compare>>(table, Code.Cmpps_xmm_xmmm128_imm8, Code.VEX_Vcmpps_xmm_xmm_xmmm128_imm8);
+        FloatForms.Packed<EachDouble<Compare>>(table, Code.Cmppd_xmm_xmmm128_imm8, Code.VEX_Vcmppd_xmm_xmm_xmmm128_imm8);
+        FloatForms.Scalar<LowSingle<Compare>, uint>(table, Code.Cmpss_xmm_xmmm32_imm8, Code.VEX_Vcmpss_xmm_xmm_xmmm32_imm8);
+        FloatForms.Scalar<LowDouble<Compare>, ulong>(table, Code.Cmpsd_xmm_xmmm64_imm8, Code.VEX_Vcmpsd_xmm_xmm_xmmm64_imm8);
+        FloatForms.Packed<EachSingle<Minimum>>(table, Code.Minps_xmm_xmmm128, Code.VEX_Vminps_xmm_xmm_xmmm128);
+        FloatForms.Packed<EachDouble<Minimum>>(table, Code.Minpd_xmm_xmmm128, Code.VEX_Vminpd_xmm_xmm_xmmm128);
+        FloatForms.Scalar<LowSingle<Minimum>, uint>(table, Code.Minss_xmm_xmmm32, Code.VEX_Vminss_xmm_xmm_xmmm32);
+        FloatForms.Scalar<LowDouble<Minimum>, ulong>(table, Code.Minsd_xmm_xmmm64, Code.VEX_Vminsd_xmm_xmm_xmmm64);
+        FloatForms.Packed<EachSingle<Maximum>>(table, Code.Maxps_xmm_xmmm128, Code.VEX_Vmaxps_xmm_xmm_xmmm128);
+        FloatForms.Packed<EachDouble<Maximum>>(table, Code.Maxpd_xmm_xmmm128, Code.VEX_Vmaxpd_xmm_xmm_xmmm128);
+        FloatForms.Scalar<LowSingle<Maximum>, uint>(table, Code.Maxss_xmm_xmmm32, Code.VEX_Vmaxss_xmm_xmm_xmmm32);
+        FloatForms.Scalar<LowDouble<Maximum>, ulong>(table, Code.Maxsd_xmm_xmmm64, Code.VEX_Vmaxsd_xmm_xmm_xmmm64);
+        foreach (Code code in (ReadOnlySpan<Code>)[Code.Comiss_xmm_xmmm32, Code.VEX_Vcomiss_xmm_xmmm32])
+        {
+            table.Set(code, &OrderedSingleRegister, &OrderedSingleMemory);
+        }
+
+        foreach (Code code in (ReadOnlySpan<Code>)[Code.Ucomiss_xmm_xmmm32, Code.VEX_Vucomiss_xmm_xmmm32])
+        {
+            table.Set(code, &UnorderedSingleRegister, &UnorderedSingleMemory);
+        }
+
+        foreach (Code code in (ReadOnlySpan<Code>)[Code.Comisd_xmm_xmmm64, Code.VEX_Vcomisd_xmm_xmmm64])
+        {
+            table.Set(code, &OrderedDoubleRegister, &OrderedDoubleMemory);
+        }
+
+        foreach (Code code in (ReadOnlySpan<Code>)[Code.Ucomisd_xmm_xmmm64, Code.VEX_Vucomisd_xmm_xmmm64])
+        {
+            table.Set(code, &UnorderedDoubleRegister, &UnorderedDoubleMemory);
+        }
     }
 
     /// <summary>Chooses a result from two unpacked numbers: all ones, zero, or one of the operands.</summary>
@@ -51,19 +66,23 @@ internal static unsafe class FloatComparisons
     {
         public static Choice Choose(ref FloatEnvironment environment, Unpacked a, Unpacked b, byte immediate)
         {
-            // Predicates of SDM Vol. 2A CMPPS: 0 EQ, 1 LT, 2 LE, 3 UNORD, 4 NEQ, 5 NLT, 6 NLE, 7 ORD; LT and LE signal quiet NaNs.
-            int predicate = immediate & 3;
-            bool signalsQuiet = predicate is 1 or 2;
-            bool unordered = !Order(ref environment, a, b, signalsQuiet, out int order);
-            bool holds = predicate switch
-            {
-                0 => !unordered && order == 0,
-                1 => !unordered && order < 0,
-                2 => !unordered && order <= 0,
-                _ => unordered,
-            };
-            return holds != ((immediate & 4) != 0) ? Choice.Ones : Choice.Zeros;
+            // Legacy forms define the first eight predicates only (SDM Vol. 2A CMPPD, table 3-1).
+            int predicate = immediate & 31;
+            bool signalsQuiet = ((SignalingPredicates >> (predicate & 15)) & 1) != (predicate >> 4);
+            int relation = !Order(ref environment, a, b, signalsQuiet, out int order) ? Unordered : order < 0 ? Less : order == 0 ? Equal : Greater;
+            return (Relations[predicate & 15] & relation) != 0 ? Choice.Ones : Choice.Zeros;
         }
+
+        private const int Less = 1;
+        private const int Equal = 2;
+        private const int Greater = 4;
+        private const int Unordered = 8;
+
+        // LT, LE, NLT, NLE, NGE, NGT, GE and GT signal quiet NaNs; predicates 16 to 31 are the same with that reversed.
+        private const int SignalingPredicates = 0b0110_0110_0110_0110;
+
+        // For which relations EQ, LT, LE, UNORD, NEQ, NLT, NLE, ORD, EQ_UQ, NGE, NGT, FALSE, NEQ_OQ, GE, GT and TRUE hold.
+        private static ReadOnlySpan<byte> Relations => [2, 1, 3, 8, 13, 14, 12, 7, 10, 9, 11, 0, 5, 6, 4, 15];
     }
 
     // MIN and MAX return the second operand when either is a NaN or both are zeros (SDM Vol. 2A MINPS).

@@ -15,20 +15,20 @@ internal static unsafe class FloatConversions
 {
     public static void Register(HandlerTable table)
     {
-        FloatForms.Narrow<SinglesToDoubles, ulong>(table, Code.Cvtps2pd_xmm_xmmm64);
-        FloatForms.Packed<DoublesToSingles>(table, Code.Cvtpd2ps_xmm_xmmm128);
-        FloatForms.Narrow<SingleToDouble, uint>(table, Code.Cvtss2sd_xmm_xmmm32);
-        FloatForms.Narrow<DoubleToSingle, ulong>(table, Code.Cvtsd2ss_xmm_xmmm64);
-        FloatForms.Packed<DwordsToSingles>(table, Code.Cvtdq2ps_xmm_xmmm128);
-        FloatForms.Packed<SinglesToDwords<ByMode>>(table, Code.Cvtps2dq_xmm_xmmm128);
-        FloatForms.Packed<SinglesToDwords<Truncating>>(table, Code.Cvttps2dq_xmm_xmmm128);
-        FloatForms.Packed<DoublesToDwords<Truncating>>(table, Code.Cvttpd2dq_xmm_xmmm128);
-        FloatForms.Packed<DoublesToDwords<ByMode>>(table, Code.Cvtpd2dq_xmm_xmmm128);
-        FloatForms.Narrow<DwordsToDoubles, ulong>(table, Code.Cvtdq2pd_xmm_xmmm64);
-        FloatForms.Packed<RoundSingles>(table, Code.Roundps_xmm_xmmm128_imm8);
-        FloatForms.Packed<RoundDoubles>(table, Code.Roundpd_xmm_xmmm128_imm8);
-        FloatForms.Narrow<RoundSingle, uint>(table, Code.Roundss_xmm_xmmm32_imm8);
-        FloatForms.Narrow<RoundDouble, ulong>(table, Code.Roundsd_xmm_xmmm64_imm8);
+        FloatForms.Widening<SinglesToDoubles>(table, Code.Cvtps2pd_xmm_xmmm64, Code.VEX_Vcvtps2pd_xmm_xmmm64);
+        FloatForms.Narrowing<DoublesToSingles>(table, Code.Cvtpd2ps_xmm_xmmm128, Code.VEX_Vcvtpd2ps_xmm_xmmm128);
+        FloatForms.Scalar<SingleToDouble, uint>(table, Code.Cvtss2sd_xmm_xmmm32, Code.VEX_Vcvtss2sd_xmm_xmm_xmmm32);
+        FloatForms.Scalar<DoubleToSingle, ulong>(table, Code.Cvtsd2ss_xmm_xmmm64, Code.VEX_Vcvtsd2ss_xmm_xmm_xmmm64);
+        FloatForms.Unary<DwordsToSingles>(table, Code.Cvtdq2ps_xmm_xmmm128, Code.VEX_Vcvtdq2ps_xmm_xmmm128);
+        FloatForms.Unary<SinglesToDwords<ByMode>>(table, Code.Cvtps2dq_xmm_xmmm128, Code.VEX_Vcvtps2dq_xmm_xmmm128);
+        FloatForms.Unary<SinglesToDwords<Truncating>>(table, Code.Cvttps2dq_xmm_xmmm128, Code.VEX_Vcvttps2dq_xmm_xmmm128);
+        FloatForms.Narrowing<DoublesToDwords<Truncating>>(table, Code.Cvttpd2dq_xmm_xmmm128, Code.VEX_Vcvttpd2dq_xmm_xmmm128);
+        FloatForms.Narrowing<DoublesToDwords<ByMode>>(table, Code.Cvtpd2dq_xmm_xmmm128, Code.VEX_Vcvtpd2dq_xmm_xmmm128);
+        FloatForms.Widening<DwordsToDoubles>(table, Code.Cvtdq2pd_xmm_xmmm64, Code.VEX_Vcvtdq2pd_xmm_xmmm64);
+        FloatForms.Unary<RoundSingles>(table, Code.Roundps_xmm_xmmm128_imm8, Code.VEX_Vroundps_xmm_xmmm128_imm8);
+        FloatForms.Unary<RoundDoubles>(table, Code.Roundpd_xmm_xmmm128_imm8, Code.VEX_Vroundpd_xmm_xmmm128_imm8);
+        FloatForms.Scalar<RoundSingle, uint>(table, Code.Roundss_xmm_xmmm32_imm8, Code.VEX_Vroundss_xmm_xmm_xmmm32_imm8);
+        FloatForms.Scalar<RoundDouble, ulong>(table, Code.Roundsd_xmm_xmmm64_imm8, Code.VEX_Vroundsd_xmm_xmm_xmmm64_imm8);
     }
 
     public static uint NarrowToSingle(ref FloatEnvironment environment, ulong value) =>
@@ -37,7 +37,7 @@ internal static unsafe class FloatConversions
     public static ulong WidenToDouble(ref FloatEnvironment environment, uint value) =>
         Convert(ref environment, FloatFormat.Double, Unpacked.FromSingle(value)).ToDouble();
 
-    private static Unpacked Convert(ref FloatEnvironment environment, FloatFormat format, Unpacked value)
+    public static Unpacked Convert(ref FloatEnvironment environment, FloatFormat format, Unpacked value)
     {
         value = SimdArithmetic.Operand(ref environment, value);
         if (value.IsNaN)

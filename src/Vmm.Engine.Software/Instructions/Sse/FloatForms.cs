@@ -3,6 +3,7 @@ using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
 using Vmm.Engine.Software.FloatingPoint;
+using Vmm.Engine.Software.Instructions.Avx;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
 using Instruction = Vmm.Engine.Software.Decode.Instruction;
@@ -19,15 +20,46 @@ internal interface IFloatVector
 /// <summary>The forms of vector instructions that raise floating-point exceptions.</summary>
 internal static unsafe class FloatForms
 {
-    /// <summary>A form with a 16-byte aligned memory operand.</summary>
+    /// <summary>A form with a 16-byte aligned memory operand, and its VEX forms of three operands.</summary>
+    public static void Packed<T>(HandlerTable table, Code code, Code vex) where T : struct, IFloatVector
+    {
+        Packed<T>(table, code);
+        VexFloatForms.Packed<T>(table, vex);
+    }
+
+    /// <summary>The same for an operation that ignores the destination's old value: the VEX forms have two operands.</summary>
+    public static void Unary<T>(HandlerTable table, Code code, Code vex) where T : struct, IFloatVector
+    {
+        Packed<T>(table, code);
+        VexFloatForms.Unary<T>(table, vex);
+    }
+
+    /// <summary>The same for one that fills half of the destination.</summary>
+    public static void Narrowing<T>(HandlerTable table, Code code, Code vex) where T : struct, IFloatVector
+    {
+        Packed<T>(table, code);
+        VexFloatForms.Narrowing<T>(table, vex);
+    }
+
+    /// <summary>The same for one that reads half of the source.</summary>
+    public static void Widening<T>(HandlerTable table, Code code, Code vex) where T : struct, IFloatVector
+    {
+        table.Set(code, &Register<T>, &NarrowMemory<T, ulong>);
+        VexFloatForms.Widening<T>(table, vex);
+    }
+
+    /// <summary>A form that computes the lowest lane, whose memory operand need not be aligned, and its VEX form of three operands.</summary>
+    public static void Scalar<T, TMemory>(HandlerTable table, Code code, Code vex)
+        where T : struct, IFloatVector
+        where TMemory : unmanaged
+    {
+        table.Set(code, &Register<T>, &NarrowMemory<T, TMemory>);
+        VexFloatForms.Scalar<T, TMemory>(table, vex);
+    }
+
+    /// <summary>The legacy form alone.</summary>
     public static void Packed<T>(HandlerTable table, Code code) where T : struct, IFloatVector =>
         table.Set(code, &Register<T>, &AlignedMemory<T>);
-
-    /// <summary>A form whose memory operand is a <typeparamref name="TMemory"/> and need not be aligned.</summary>
-    public static void Narrow<T, TMemory>(HandlerTable table, Code code)
-        where T : struct, IFloatVector
-        where TMemory : unmanaged =>
-        table.Set(code, &Register<T>, &NarrowMemory<T, TMemory>);
 
     /// <summary>Computes, records exceptions and, when none is unmasked, writes.</summary>
     public static Outcome Apply<T>(CpuState* s, Instruction* i, V source) where T : struct, IFloatVector

@@ -6,21 +6,19 @@ using V = System.Runtime.Intrinsics.Vector128<byte>;
 
 namespace Vmm.Engine.Software.Instructions.Sse;
 
-/// <summary>SQRT, RCP, RSQRT and the dot products.</summary>
+/// <summary>SQRT, RCP and RSQRT.</summary>
 internal static class FloatUnary
 {
     public static void Register(HandlerTable table)
     {
-        FloatForms.Packed<SquareRootSingles>(table, Code.Sqrtps_xmm_xmmm128);
-        FloatForms.Packed<SquareRootDoubles>(table, Code.Sqrtpd_xmm_xmmm128);
-        FloatForms.Narrow<SquareRootSingle, uint>(table, Code.Sqrtss_xmm_xmmm32);
-        FloatForms.Narrow<SquareRootDouble, ulong>(table, Code.Sqrtsd_xmm_xmmm64);
-        FloatForms.Packed<EachApproximation<Reciprocal>>(table, Code.Rcpps_xmm_xmmm128);
-        FloatForms.Narrow<LowApproximation<Reciprocal>, uint>(table, Code.Rcpss_xmm_xmmm32);
-        FloatForms.Packed<EachApproximation<ReciprocalSquareRoot>>(table, Code.Rsqrtps_xmm_xmmm128);
-        FloatForms.Narrow<LowApproximation<ReciprocalSquareRoot>, uint>(table, Code.Rsqrtss_xmm_xmmm32);
-        FloatForms.Packed<DotProductSingles>(table, Code.Dpps_xmm_xmmm128_imm8);
-        FloatForms.Packed<DotProductDoubles>(table, Code.Dppd_xmm_xmmm128_imm8);
+        FloatForms.Unary<SquareRootSingles>(table, Code.Sqrtps_xmm_xmmm128, Code.VEX_Vsqrtps_xmm_xmmm128);
+        FloatForms.Unary<SquareRootDoubles>(table, Code.Sqrtpd_xmm_xmmm128, Code.VEX_Vsqrtpd_xmm_xmmm128);
+        FloatForms.Scalar<SquareRootSingle, uint>(table, Code.Sqrtss_xmm_xmmm32, Code.VEX_Vsqrtss_xmm_xmm_xmmm32);
+        FloatForms.Scalar<SquareRootDouble, ulong>(table, Code.Sqrtsd_xmm_xmmm64, Code.VEX_Vsqrtsd_xmm_xmm_xmmm64);
+        FloatForms.Unary<EachApproximation<Reciprocal>>(table, Code.Rcpps_xmm_xmmm128, Code.VEX_Vrcpps_xmm_xmmm128);
+        FloatForms.Scalar<LowApproximation<Reciprocal>, uint>(table, Code.Rcpss_xmm_xmmm32, Code.VEX_Vrcpss_xmm_xmm_xmmm32);
+        FloatForms.Unary<EachApproximation<ReciprocalSquareRoot>>(table, Code.Rsqrtps_xmm_xmmm128, Code.VEX_Vrsqrtps_xmm_xmmm128);
+        FloatForms.Scalar<LowApproximation<ReciprocalSquareRoot>, uint>(table, Code.Rsqrtss_xmm_xmmm32, Code.VEX_Vrsqrtss_xmm_xmm_xmmm32);
     }
 
     private static Unpacked SquareRoot(ref FloatEnvironment environment, FloatFormat format, Unpacked value)
@@ -134,55 +132,5 @@ internal static class FloatUnary
     {
         public static V Apply(ref FloatEnvironment environment, V a, V b, byte immediate) =>
             a.AsUInt32().WithElement(0, Approximate<T>(b.AsUInt32().ToScalar())).AsByte();
-    }
-
-    /// <summary>DPPS: products chosen by bits 7:4, summed pairwise, stored where bits 3:0 say. Exceptions are those of each operation in turn.</summary>
-    private readonly struct DotProductSingles : IFloatVector
-    {
-        public static V Apply(ref FloatEnvironment environment, V a, V b, byte immediate)
-        {
-            Span<uint> products = stackalloc uint[4];
-            for (int n = 0; n < 4; n++)
-            {
-                products[n] = (immediate & (0x10 << n)) != 0
-                    ? SimdArithmetic.Single<FloatMultiply>(ref environment, a.AsUInt32().GetElement(n), b.AsUInt32().GetElement(n))
-                    : 0;
-            }
-
-            if (!environment.CompleteStage())
-            {
-                return default;
-            }
-
-            uint low = SimdArithmetic.Single<FloatAdd>(ref environment, products[0], products[1]);
-            uint high = SimdArithmetic.Single<FloatAdd>(ref environment, products[2], products[3]);
-            if (!environment.CompleteStage())
-            {
-                return default;
-            }
-
-            uint sum = SimdArithmetic.Single<FloatAdd>(ref environment, low, high);
-            return BlendSingles.Apply(default, Vector128.Create(sum).AsByte(), (byte)(immediate & 15));
-        }
-    }
-
-    private readonly struct DotProductDoubles : IFloatVector
-    {
-        public static V Apply(ref FloatEnvironment environment, V a, V b, byte immediate)
-        {
-            ulong low = (immediate & 0x10) != 0
-                ? SimdArithmetic.Double<FloatMultiply>(ref environment, a.AsUInt64().GetElement(0), b.AsUInt64().GetElement(0))
-                : 0;
-            ulong high = (immediate & 0x20) != 0
-                ? SimdArithmetic.Double<FloatMultiply>(ref environment, a.AsUInt64().GetElement(1), b.AsUInt64().GetElement(1))
-                : 0;
-            if (!environment.CompleteStage())
-            {
-                return default;
-            }
-
-            ulong sum = SimdArithmetic.Double<FloatAdd>(ref environment, low, high);
-            return BlendDoubles.Apply(default, Vector128.Create(sum).AsByte(), (byte)(immediate & 3));
-        }
     }
 }

@@ -30,6 +30,16 @@ internal static unsafe class LaneTransfers
         Extract<ulong>(table, Code.Pextrq_rm64_xmm_imm8);
         Extract<uint>(table, Code.Extractps_rm32_xmm_imm8);
         Extract<uint>(table, Code.Extractps_r64m32_xmm_imm8);
+        Extract<byte>(table, Code.VEX_Vpextrb_r32m8_xmm_imm8);
+        Extract<byte>(table, Code.VEX_Vpextrb_r64m8_xmm_imm8);
+        Extract<ushort>(table, Code.VEX_Vpextrw_r32m16_xmm_imm8);
+        Extract<ushort>(table, Code.VEX_Vpextrw_r64m16_xmm_imm8);
+        Extract<ushort>(table, Code.VEX_Vpextrw_r32_xmm_imm8);
+        Extract<ushort>(table, Code.VEX_Vpextrw_r64_xmm_imm8);
+        Extract<uint>(table, Code.VEX_Vpextrd_rm32_xmm_imm8);
+        Extract<ulong>(table, Code.VEX_Vpextrq_rm64_xmm_imm8);
+        Extract<uint>(table, Code.VEX_Vextractps_rm32_xmm_imm8);
+        Extract<uint>(table, Code.VEX_Vextractps_r64m32_xmm_imm8);
         table.Set(Code.Insertps_xmm_xmmm32_imm8, &InsertSingleRegister, &InsertSingleMemory);
 
         table.Set(Code.Pinsrw_mm_r32m16_imm8, &MmxInsertRegister, &MmxInsertMemory);

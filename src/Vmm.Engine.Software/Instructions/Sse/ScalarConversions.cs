@@ -3,6 +3,7 @@ using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
 using Vmm.Engine.Software.FloatingPoint;
+using Vmm.Engine.Software.Instructions.Avx;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
 using Instruction = Vmm.Engine.Software.Decode.Instruction;
@@ -19,8 +20,16 @@ internal static unsafe class ScalarConversions
         table.Set(Code.Cvtsi2ss_xmm_rm64, &SingleFromRegister<long>, &SingleFromMemory<long>);
         table.Set(Code.Cvtsi2sd_xmm_rm32, &DoubleFromRegister<int>, &DoubleFromMemory<int>);
         table.Set(Code.Cvtsi2sd_xmm_rm64, &DoubleFromRegister<long>, &DoubleFromMemory<long>);
+        VexFloatForms.Scalar<SingleFromInteger<int>, int>(table, Code.VEX_Vcvtsi2ss_xmm_xmm_rm32);
+        VexFloatForms.Scalar<SingleFromInteger<long>, long>(table, Code.VEX_Vcvtsi2ss_xmm_xmm_rm64);
+        VexFloatForms.Scalar<DoubleFromInteger<int>, int>(table, Code.VEX_Vcvtsi2sd_xmm_xmm_rm32);
+        VexFloatForms.Scalar<DoubleFromInteger<long>, long>(table, Code.VEX_Vcvtsi2sd_xmm_xmm_rm64);
         ToGeneral<ByMode>(table, Code.Cvtss2si_r32_xmmm32, Code.Cvtss2si_r64_xmmm32, Code.Cvtsd2si_r32_xmmm64, Code.Cvtsd2si_r64_xmmm64);
+        ToGeneral<ByMode>(
+            table, Code.VEX_Vcvtss2si_r32_xmmm32, Code.VEX_Vcvtss2si_r64_xmmm32, Code.VEX_Vcvtsd2si_r32_xmmm64, Code.VEX_Vcvtsd2si_r64_xmmm64);
         ToGeneral<Truncating>(table, Code.Cvttss2si_r32_xmmm32, Code.Cvttss2si_r64_xmmm32, Code.Cvttsd2si_r32_xmmm64, Code.Cvttsd2si_r64_xmmm64);
+        ToGeneral<Truncating>(
+            table, Code.VEX_Vcvttss2si_r32_xmmm32, Code.VEX_Vcvttss2si_r64_xmmm32, Code.VEX_Vcvttsd2si_r32_xmmm64, Code.VEX_Vcvttsd2si_r64_xmmm64);
 
         table.Set(Code.Cvtpi2ps_xmm_mmm64, &SinglesFromMmx, &SinglesFromMemory);
         table.Set(Code.Cvtpi2pd_xmm_mmm64, &DoublesFromMmx, &DoublesFromMemory);
@@ -41,6 +50,25 @@ internal static unsafe class ScalarConversions
 
     private static long SignExtend<T>(T value) where T : unmanaged =>
         sizeof(T) == 4 ? *(int*)&value : *(long*)&value;
+
+    // VEX forms: of a general register the lower bits count, which are at its offset as they are at a vector's.
+    private readonly struct SingleFromInteger<T> : IFloatVector where T : unmanaged
+    {
+        public static V Apply(ref FloatEnvironment environment, V a, V b, byte immediate)
+        {
+            Unpacked result = SoftFloat.FromInteger(ref environment, FloatFormat.Single, SignExtend(b.As<byte, T>().ToScalar()), out _);
+            return a.AsUInt32().WithElement(0, result.ToSingle()).AsByte();
+        }
+    }
+
+    private readonly struct DoubleFromInteger<T> : IFloatVector where T : unmanaged
+    {
+        public static V Apply(ref FloatEnvironment environment, V a, V b, byte immediate)
+        {
+            Unpacked result = SoftFloat.FromInteger(ref environment, FloatFormat.Double, SignExtend(b.As<byte, T>().ToScalar()), out _);
+            return a.AsUInt64().WithElement(0, result.ToDouble()).AsByte();
+        }
+    }
 
     private static Outcome SingleFromRegister<T>(CpuState* s, Instruction* i) where T : unmanaged =>
         SingleFrom(s, i, SignExtend(Operands.Register<T>(s, i->Source)));

@@ -144,6 +144,8 @@ internal readonly struct ShuffleSingles : IVectorBinaryImmediate
 
 internal readonly struct ShuffleDoubles : IVectorBinaryImmediate
 {
+    public static int UpperHalfShift => 2;
+
     public static V Apply(V a, V b, byte n) =>
         Vector128.Create(a.AsUInt64().GetElement(n & 1), b.AsUInt64().GetElement((n >> 1) & 1)).AsByte();
 }
@@ -171,6 +173,8 @@ internal readonly struct BlendWords : IVectorBinaryImmediate
 
 internal readonly struct BlendSingles : IVectorBinaryImmediate
 {
+    public static int UpperHalfShift => 4;
+
     public static V Apply(V a, V b, byte n)
     {
         Vector128<uint> bits = Vector128.Create(1u, 2, 4, 8);
@@ -180,6 +184,8 @@ internal readonly struct BlendSingles : IVectorBinaryImmediate
 
 internal readonly struct BlendDoubles : IVectorBinaryImmediate
 {
+    public static int UpperHalfShift => 2;
+
     public static V Apply(V a, V b, byte n)
     {
         Vector128<ulong> bits = Vector128.Create(1UL, 2);
@@ -190,6 +196,8 @@ internal readonly struct BlendDoubles : IVectorBinaryImmediate
 /// <summary>MPSADBW: eight sums of absolute differences of four bytes each.</summary>
 internal readonly struct MultipleSumsOfAbsoluteDifferences : IVectorBinaryImmediate
 {
+    public static int UpperHalfShift => 3;
+
     public static V Apply(V a, V b, byte n)
     {
         int aStart = (n & 4) != 0 ? 4 : 0;

@@ -151,6 +151,24 @@ internal static class OrdinaryNumbers
         return ok == Vector128<ulong>.AllBitsSet;
     }
 
+    /// <summary>The same for fused operations: a zero is harmless where a factor is zero.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool AllFused(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> result)
+    {
+        Vector128<uint> factorsOk = (Normal(a) | Zero(a)) & (Normal(b) | Zero(b));
+        Vector128<uint> resultOk = AboveLeastNormal(result) | ((Zero(a) | Zero(b)) & Zero(result));
+        return (factorsOk & (Normal(c) | Zero(c)) & resultOk) == Vector128<uint>.AllBitsSet;
+    }
+
+    /// <inheritdoc cref="AllFused(Vector128{float}, Vector128{float}, Vector128{float}, Vector128{float})"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool AllFused(Vector128<double> a, Vector128<double> b, Vector128<double> c, Vector128<double> result)
+    {
+        Vector128<ulong> factorsOk = (Normal(a) | Zero(a)) & (Normal(b) | Zero(b));
+        Vector128<ulong> resultOk = AboveLeastNormal(result) | ((Zero(a) | Zero(b)) & Zero(result));
+        return (factorsOk & (Normal(c) | Zero(c)) & resultOk) == Vector128<ulong>.AllBitsSet;
+    }
+
     // Exponent neither all zeros nor all ones: magnitude minus the least normal is below the count of normals.
     private static Vector128<uint> Normal(Vector128<float> v) =>
         Vector128.LessThan((v.AsUInt32() & Vector128.Create(0x7FFF_FFFFu)) - Vector128.Create(0x0080_0000u), Vector128.Create(0x7F00_0000u));

@@ -2,7 +2,7 @@ using Vmm.Engine.Software.Execute;
 
 namespace Vmm.Engine.Software.Instructions.Sse;
 
-/// <summary>All of MMX, SSE to SSE4.2, AES-NI and PCLMULQDQ.</summary>
+/// <summary>All of MMX, SSE to SSE4.2, AES-NI, PCLMULQDQ and SHA, with the VEX forms of the same operations.</summary>
 internal static class SseInstructions
 {
     public static void Register(HandlerTable table)
@@ -13,10 +13,12 @@ internal static class SseInstructions
         LaneTransfers.Register(table);
         FloatArithmetic.Register(table);
         FloatUnary.Register(table);
+        DotProducts.Register(table);
         FloatComparisons.Register(table);
         FloatConversions.Register(table);
         ScalarConversions.Register(table);
         AesOperations.Register(table);
+        ShaOperations.Register(table);
         StringComparisons.Register(table);
     }
 }

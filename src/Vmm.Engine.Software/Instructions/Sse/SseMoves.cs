@@ -69,6 +69,28 @@ internal static unsafe class SseMoves
         table.Set(Code.Pmovmskb_r32_xmm, &MaskBytes, null);
         table.Set(Code.Pmovmskb_r64_xmm, &MaskBytes, null);
         table.Set(Code.Maskmovdqu_rDI_xmm_xmm, &StoreMasked, null);
+        RegisterVex(table);
+    }
+
+    /// <summary>VEX forms of 128 bits that write no vector register: they do the same.</summary>
+    private static void RegisterVex(HandlerTable table)
+    {
+        table.Set(Code.VEX_Vmovss_m32_xmm, null, &StoreLow<uint>);
+        table.Set(Code.VEX_Vmovsd_m64_xmm, null, &StoreLow<ulong>);
+        table.Set(Code.VEX_Vmovq_xmmm64_xmm, null, &StoreLow<ulong>);
+        table.Set(Code.VEX_Vmovd_rm32_xmm, &CopyToGeneral<uint>, &StoreLow<uint>);
+        table.Set(Code.VEX_Vmovq_rm64_xmm, &CopyToGeneral<ulong>, &StoreLow<ulong>);
+        table.Set(Code.VEX_Vmovlps_m64_xmm, null, &StoreLow<ulong>);
+        table.Set(Code.VEX_Vmovlpd_m64_xmm, null, &StoreLow<ulong>);
+        table.Set(Code.VEX_Vmovhps_m64_xmm, null, &StoreHalfHigh);
+        table.Set(Code.VEX_Vmovhpd_m64_xmm, null, &StoreHalfHigh);
+        table.Set(Code.VEX_Vmovmskps_r32_xmm, &MaskSingles, null);
+        table.Set(Code.VEX_Vmovmskps_r64_xmm, &MaskSingles, null);
+        table.Set(Code.VEX_Vmovmskpd_r32_xmm, &MaskDoubles, null);
+        table.Set(Code.VEX_Vmovmskpd_r64_xmm, &MaskDoubles, null);
+        table.Set(Code.VEX_Vpmovmskb_r32_xmm, &MaskBytes, null);
+        table.Set(Code.VEX_Vpmovmskb_r64_xmm, &MaskBytes, null);
+        table.Set(Code.VEX_Vmaskmovdqu_rDI_xmm_xmm, &StoreMasked, null);
     }
 
     private static ref Vector128<byte> Destination(CpuState* s, Instruction* i) => ref Operands.Register<Vector128<byte>>(s, i->Destination);

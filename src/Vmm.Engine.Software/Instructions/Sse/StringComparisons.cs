@@ -3,6 +3,7 @@ using System.Runtime.Intrinsics;
 using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
+using Vmm.Engine.Software.Instructions.Avx;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
 using Instruction = Vmm.Engine.Software.Decode.Instruction;
@@ -10,7 +11,7 @@ using V = System.Runtime.Intrinsics.Vector128<byte>;
 
 namespace Vmm.Engine.Software.Instructions.Sse;
 
-/// <summary>PCMPESTRI, PCMPESTRM, PCMPISTRI and PCMPISTRM (SDM Vol. 2B 4.1).</summary>
+/// <summary>PCMPESTRI, PCMPESTRM, PCMPISTRI and PCMPISTRM, and their VEX forms (SDM Vol. 2B 4.1).</summary>
 internal static unsafe class StringComparisons
 {
     public static void Register(HandlerTable table)
@@ -21,6 +22,12 @@ internal static unsafe class StringComparisons
         table.Set(Code.Pcmpestrm64_xmm_xmmm128_imm8, &ExplicitMaskRegister<long>, &ExplicitMaskMemory<long>);
         table.Set(Code.Pcmpistri_xmm_xmmm128_imm8, &ImplicitIndexRegister, &ImplicitIndexMemory);
         table.Set(Code.Pcmpistrm_xmm_xmmm128_imm8, &ImplicitMaskRegister, &ImplicitMaskMemory);
+        table.Set(Code.VEX_Vpcmpestri_xmm_xmmm128_imm8, &ExplicitIndexRegister<int>, &ExplicitIndexMemory<int>);
+        table.Set(Code.VEX_Vpcmpestri64_xmm_xmmm128_imm8, &ExplicitIndexRegister<long>, &ExplicitIndexMemory<long>);
+        table.Set(Code.VEX_Vpcmpestrm_xmm_xmmm128_imm8, &ExplicitMaskRegister<int>, &ExplicitMaskMemory<int>);
+        table.Set(Code.VEX_Vpcmpestrm64_xmm_xmmm128_imm8, &ExplicitMaskRegister<long>, &ExplicitMaskMemory<long>);
+        table.Set(Code.VEX_Vpcmpistri_xmm_xmmm128_imm8, &ImplicitIndexRegister, &ImplicitIndexMemory);
+        table.Set(Code.VEX_Vpcmpistrm_xmm_xmmm128_imm8, &ImplicitMaskRegister, &ImplicitMaskMemory);
     }
 
     private static Outcome ExplicitIndexRegister<T>(CpuState* s, Instruction* i) where T : unmanaged =>
@@ -128,6 +135,11 @@ internal static unsafe class StringComparisons
         }
 
         Operands.Register<V>(s, (ushort)CpuState.VectorOffset) = mask;
+        if ((Code)i->Code is Code.VEX_Vpcmpestrm_xmm_xmmm128_imm8 or Code.VEX_Vpcmpestrm64_xmm_xmmm128_imm8 or Code.VEX_Vpcmpistrm_xmm_xmmm128_imm8)
+        {
+            Operands.Register<V>(s, (ushort)(CpuState.VectorOffset + VexOperands.UpperHalf)) = default;
+        }
+
         return Outcome.Next;
     }
 

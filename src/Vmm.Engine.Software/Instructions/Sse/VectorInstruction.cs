@@ -24,6 +24,9 @@ internal interface IVectorUnary
 internal interface IVectorBinaryImmediate
 {
     static abstract Vector128<byte> Apply(Vector128<byte> a, Vector128<byte> b, byte immediate);
+
+    /// <summary>Where in the immediate of a 256-bit form the bits for the upper half start; 0: both halves take the same.</summary>
+    static virtual int UpperHalfShift => 0;
 }
 
 /// <summary>The forms that vector instructions without exceptions of their own come in.</summary>
@@ -98,25 +101,26 @@ internal static unsafe class VectorInstruction
         return Outcome.Next;
     }
 
-    /// <summary>Loads 16 bytes; an unaligned address is #GP(0) (SDM Vol. 1 11.3.1). False: return <see cref="SlowAccess.Failure"/>.</summary>
+    /// <summary>Loads a whole vector; an unaligned address is #GP(0) (SDM Vol. 1 11.3.1). False: return <see cref="SlowAccess.Failure"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool LoadAligned(CpuState* s, Instruction* i, out Vector128<byte> value)
+    public static bool LoadAligned<TVector>(CpuState* s, Instruction* i, out TVector value) where TVector : unmanaged
     {
         value = default;
-        return (Operands.ReadAddress(s, i, 16, out ulong linear) || MisalignedBeyondLimit(s, i))
-            && (((linear & 15) == 0) || Misaligned(s))
+        return (Operands.ReadAddress(s, i, sizeof(TVector), out ulong linear) || MisalignedBeyondLimit(s, i, sizeof(TVector)))
+            && (((linear & (ulong)(sizeof(TVector) - 1)) == 0) || Misaligned(s))
             && LinearMemory.Load(s, linear, out value);
     }
 
-    /// <summary>Stores 16 bytes; an unaligned address is #GP(0). False: return <see cref="SlowAccess.Failure"/>.</summary>
+    /// <summary>Stores a whole vector; an unaligned address is #GP(0). False: return <see cref="SlowAccess.Failure"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool StoreAligned(CpuState* s, Instruction* i, Vector128<byte> value) =>
-        (Operands.WriteAddress(s, i, 16, out ulong linear) || MisalignedBeyondLimit(s, i))
-        && (((linear & 15) == 0) || Misaligned(s))
+    public static bool StoreAligned<TVector>(CpuState* s, Instruction* i, TVector value) where TVector : unmanaged =>
+        (Operands.WriteAddress(s, i, sizeof(TVector), out ulong linear) || MisalignedBeyondLimit(s, i, sizeof(TVector)))
+        && (((linear & (ulong)(sizeof(TVector) - 1)) == 0) || Misaligned(s))
         && LinearMemory.Store(s, linear, value);
 
     // Alignment comes before the limit, whose fault may be another. Always false.
-    private static bool MisalignedBeyondLimit(CpuState* s, Instruction* i) => (LinearMemory.FlatAddress(s, i) & 15) != 0 && Misaligned(s);
+    private static bool MisalignedBeyondLimit(CpuState* s, Instruction* i, int size) =>
+        (LinearMemory.FlatAddress(s, i) & (ulong)(size - 1)) != 0 && Misaligned(s);
 
     private static bool Misaligned(CpuState* s)
     {

@@ -10,8 +10,10 @@ namespace Vmm.Engine.Software.Instructions.System;
 /// <summary>HLT, PAUSE, CPUID, XGETBV, XSETBV. MONITOR and MWAIT are not announced and stay undefined.</summary>
 internal static unsafe class ProcessorControl
 {
-    /// <summary>XCR0 bits that exist: x87 and SSE.</summary>
-    private const ulong StateComponents = 3;
+    // XCR0 bits (SDM Vol. 3A 2.6): x87 is always on, AVX needs SSE.
+    private const ulong X87 = 1;
+    private const ulong Sse = 2;
+    private const ulong Avx = 4;
 
     public static void Register(HandlerTable table)
     {
@@ -111,12 +113,13 @@ internal static unsafe class ProcessorControl
         }
 
         ulong value = (uint)s->Gpr.Rax | s->Gpr.Rdx << 32;
-        if ((uint)s->Gpr.Rcx != 0 || (value & ~StateComponents) != 0 || (value & 1) == 0)
+        if ((uint)s->Gpr.Rcx != 0 || (value & ~(X87 | Sse | Avx)) != 0 || (value & X87) == 0 || (value & (Sse | Avx)) == Avx)
         {
             return Faults.GeneralProtection(s);
         }
 
         s->Xcr0 = value;
+        BlockMode.Update(s);
         return Outcome.Next;
     }
 }

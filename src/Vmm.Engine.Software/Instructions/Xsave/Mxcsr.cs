@@ -21,6 +21,8 @@ internal static unsafe class Mxcsr
     {
         table.Set(Code.Ldmxcsr_m32, null, &Load);
         table.Set(Code.Stmxcsr_m32, null, &Store);
+        table.Set(Code.VEX_Vldmxcsr_m32, null, &Load);
+        table.Set(Code.VEX_Vstmxcsr_m32, null, &Store);
     }
 
     private static Outcome Load(CpuState* s, Instruction* i)
