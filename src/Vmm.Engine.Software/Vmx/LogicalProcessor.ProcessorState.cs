@@ -10,11 +10,11 @@ namespace Vmm.Engine.Software;
 internal sealed unsafe partial class LogicalProcessor
 {
     private const int XstateBvOffset = 512;
-    private const ulong X87Component = 1, SseComponent = 2;
-    private const ulong LegacyComponents = X87Component | SseComponent;
+    private const ulong X87Component = 1, SseComponent = 2, AvxComponent = 4;
+    private const ulong Components = X87Component | SseComponent | AvxComponent;
 
     /// <summary>Initial configurations (SDM Vol. 1 13.6): FCW 037FH, MXCSR 1F80H, the rest 0.</summary>
-    private static readonly byte[] InitialRegion = NewInitialRegion();
+    private static readonly byte[] InitialArea = NewInitialArea();
 
     public void SaveState(ProcessorState state)
     {
@@ -119,23 +119,25 @@ internal sealed unsafe partial class LogicalProcessor
         LegacyRegion.StoreX87(_state, area, wide: true);
         LegacyRegion.StoreMxcsr(_state, area);
         LegacyRegion.StoreVectors(_state, area, 16);
-        MemoryMarshal.Write(area[XstateBvOffset..], LegacyComponents);
+        AvxRegion.Store(_state, area);
+        MemoryMarshal.Write(area[XstateBvOffset..], Components);
     }
 
     private void LoadExtendedState(ReadOnlySpan<byte> area)
     {
         var components = MemoryMarshal.Read<ulong>(area[XstateBvOffset..]);
-        ReadOnlySpan<byte> vectors = (components & SseComponent) != 0 ? area : InitialRegion;
-        LegacyRegion.LoadX87(_state, (components & X87Component) != 0 ? area : InitialRegion, wide: true);
+        ReadOnlySpan<byte> vectors = (components & SseComponent) != 0 ? area : InitialArea;
+        LegacyRegion.LoadX87(_state, (components & X87Component) != 0 ? area : InitialArea, wide: true);
         LegacyRegion.LoadVectors(_state, vectors, 16);
+        AvxRegion.Load(_state, (components & AvxComponent) != 0 ? area : InitialArea, 16);
         _state->Mxcsr = LegacyRegion.ReadMxcsr(vectors) & Mxcsr.Mask;
     }
 
-    private static byte[] NewInitialRegion()
+    private static byte[] NewInitialArea()
     {
-        var region = new byte[LegacyRegion.Size];
-        MemoryMarshal.Write(region, (ushort)0x037F);
-        MemoryMarshal.Write(region.AsSpan(LegacyRegion.MxcsrOffset), 0x1F80u);
-        return region;
+        var area = new byte[AvxRegion.Offset + AvxRegion.Size];
+        MemoryMarshal.Write(area, (ushort)0x037F);
+        MemoryMarshal.Write(area.AsSpan(LegacyRegion.MxcsrOffset), 0x1F80u);
+        return area;
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using Vmm.Engine.Software.Instructions.Xsave;
 using Vmm.Engine.Software.State;
 
 namespace Vmm.Engine.Software.Instructions.System;
@@ -16,8 +17,12 @@ internal static unsafe class CpuidModel
     /// </summary>
     private const uint Signature = 0x0003_0661;
 
-    /// <summary>Size of the XSAVE area for x87 and SSE: legacy region and header.</summary>
-    private const uint SaveAreaSize = 576;
+    /// <summary>Size of the XSAVE area for x87 and SSE: legacy region and header. AVX state follows.</summary>
+    private const uint SaveAreaSize = AvxRegion.Offset;
+
+    private const uint SaveAreaSizeWithAvx = AvxRegion.Offset + AvxRegion.Size;
+    private const uint StateComponents = 7;
+    private const ulong AvxComponent = 4;
 
     private const string Brand = "Vmm Software Processor";
 
@@ -48,6 +53,12 @@ internal static unsafe class CpuidModel
             result.Ecx |= (s->Cr4 & (ulong)Cr4Bits.Osxsave) != 0 ? 1u << 27 : 0;
         }
 
+        // What the area takes with the components that XCR0 enables now.
+        if (leaf == 0xD && subleaf == 0 && (s->Xcr0 & AvxComponent) != 0)
+        {
+            result.Ebx = SaveAreaSizeWithAvx;
+        }
+
         return result;
     }
 
@@ -63,8 +74,9 @@ internal static unsafe class CpuidModel
             new(4, null, default),
             new(6, null, new(AlwaysRunningApicTimer, 0, 0, 0)),
             new(7, 0, new(0, (uint)ExtendedFeatureEbx.All, UserModeInstructionPrevention, FastShortRepMov)),
-            new(0xD, 0, new(3, SaveAreaSize, SaveAreaSize, 0)),
+            new(0xD, 0, new(StateComponents, SaveAreaSize, SaveAreaSizeWithAvx, 0)),
             new(0xD, 1, new(1, 0, 0, 0)),
+            new(0xD, 2, new(AvxRegion.Size, AvxRegion.Offset, 0, 0)),
             new(ExtendedBase, null, new(HighestExtended, 0, 0, 0)),
             new(ExtendedBase + 1, null, new(0, 0, LahfIn64Bit | Lzcnt, (uint)ExtendedEdx.All)),
             new(ExtendedBase + 2, null, BrandPart(brand, 0)),
@@ -94,6 +106,7 @@ internal static unsafe class CpuidModel
         Sse3 = 1u << 0,
         Pclmulqdq = 1u << 1,
         Ssse3 = 1u << 9,
+        Fma = 1u << 12,
         Cmpxchg16B = 1u << 13,
         Pcid = 1u << 17,
         Sse41 = 1u << 19,
@@ -104,8 +117,11 @@ internal static unsafe class CpuidModel
         TscDeadline = 1u << 24,
         Aes = 1u << 25,
         Xsave = 1u << 26,
+        Avx = 1u << 28,
+        F16C = 1u << 29,
         Rdrand = 1u << 30,
-        All = Sse3 | Pclmulqdq | Ssse3 | Cmpxchg16B | Pcid | Sse41 | Sse42 | X2Apic | Movbe | Popcnt | TscDeadline | Aes | Xsave | Rdrand,
+        All = Sse3 | Pclmulqdq | Ssse3 | Fma | Cmpxchg16B | Pcid | Sse41 | Sse42 | X2Apic | Movbe | Popcnt | TscDeadline | Aes | Xsave | Avx | F16C
+            | Rdrand,
     }
 
     [Flags]
@@ -141,6 +157,8 @@ internal static unsafe class CpuidModel
         Fsgsbase = 1u << 0,
         Bmi1 = 1u << 3,
 
+        Avx2 = 1u << 5,
+
         /// <summary>The x87 data pointer is that of the last exception only.</summary>
         FdpExceptionOnly = 1u << 6,
 
@@ -156,7 +174,9 @@ internal static unsafe class CpuidModel
         Adx = 1u << 19,
         Smap = 1u << 20,
         Clflushopt = 1u << 23,
-        All = Fsgsbase | Bmi1 | FdpExceptionOnly | Smep | Bmi2 | EnhancedRepMovsb | Invpcid | X87SegmentsDeprecated | Rdseed | Adx | Smap | Clflushopt,
+        Sha = 1u << 29,
+        All = Fsgsbase | Bmi1 | Avx2 | FdpExceptionOnly | Smep | Bmi2 | EnhancedRepMovsb | Invpcid | X87SegmentsDeprecated | Rdseed | Adx | Smap
+            | Clflushopt | Sha,
     }
 
     [Flags]

@@ -12,17 +12,19 @@ using Instruction = Vmm.Engine.Software.Decode.Instruction;
 
 namespace Vmm.Engine.Software.Instructions.Xsave;
 
-/// <summary>XSAVE, XSAVEOPT and XRSTOR for x87 and SSE state in standard form (SDM Vol. 1 13.7 to 13.9).</summary>
+/// <summary>XSAVE, XSAVEOPT and XRSTOR for x87, SSE and AVX state in standard form (SDM Vol. 1 13.7 to 13.9).</summary>
 internal static unsafe class Xsave
 {
     private const ulong X87 = 1;
     private const ulong Sse = 2;
+    private const ulong Avx = 4;
 
     /// <summary>MXCSR goes with SSE and with AVX state.</summary>
     private const ulong WithMxcsr = 6;
 
     private const int HeaderSize = 64;
     private const int AreaSize = LegacyRegion.Size + HeaderSize;
+    private const int AreaSizeWithAvx = AvxRegion.Offset + AvxRegion.Size;
 
     public static void Register(HandlerTable table)
     {
@@ -46,7 +48,9 @@ internal static unsafe class Xsave
             return outcome;
         }
 
-        if (!Operands.WriteAddress(s, i, AreaSize, out ulong linear))
+        ulong requested = Requested(s);
+        int size = Size(requested);
+        if (!Operands.WriteAddress(s, i, size, out ulong linear))
         {
             return SlowAccess.Failure(s);
         }
@@ -56,10 +60,9 @@ internal static unsafe class Xsave
             return Faults.GeneralProtection(s);
         }
 
-        ulong requested = Requested(s);
         ulong inUse = InUse(s);
         ulong saved = optimized ? requested & inUse : requested;
-        if (!SaveAreaAccess.CanWrite(s, linear, AreaSize) || !LinearMemory.Load(s, linear + LegacyRegion.Size, out ulong present))
+        if (!SaveAreaAccess.CanWrite(s, linear, size) || !LinearMemory.Load(s, linear + LegacyRegion.Size, out ulong present))
         {
             return SlowAccess.Failure(s);
         }
@@ -68,6 +71,7 @@ internal static unsafe class Xsave
         return StoreX87(s, linear, (saved & X87) != 0, wide)
             && StoreMxcsr(s, linear, (requested & WithMxcsr) != 0)
             && StoreVectors(s, linear, (saved & Sse) != 0, LegacyRegion.VectorCount(i))
+            && StoreUpperHalves(s, linear, (saved & Avx) != 0, LegacyRegion.VectorCount(i))
             && LinearMemory.Store(s, linear + LegacyRegion.Size, (present & ~requested) | (inUse & requested))
             ? Outcome.Next
             : SlowAccess.Failure(s);
@@ -105,6 +109,19 @@ internal static unsafe class Xsave
         return true;
     }
 
+    private static bool StoreUpperHalves(CpuState* s, ulong linear, bool wanted, int count)
+    {
+        for (int n = 0; wanted && n < count; n++)
+        {
+            if (!LinearMemory.Store(s, linear + AvxRegion.Offset + ((ulong)n * 16), AvxRegion.UpperHalf(s, n)))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     private static Outcome Restore(CpuState* s, Instruction* i)
     {
         if (!IsAvailable(s, out Outcome outcome))
@@ -112,7 +129,9 @@ internal static unsafe class Xsave
             return outcome;
         }
 
-        if (!Operands.ReadAddress(s, i, AreaSize, out ulong linear))
+        ulong requested = Requested(s);
+        int size = Size(requested);
+        if (!Operands.ReadAddress(s, i, size, out ulong linear))
         {
             return SlowAccess.Failure(s);
         }
@@ -122,13 +141,12 @@ internal static unsafe class Xsave
             return Faults.GeneralProtection(s);
         }
 
-        Span<byte> area = stackalloc byte[AreaSize];
-        if (!SaveAreaAccess.Load(s, linear, area))
+        Span<byte> area = stackalloc byte[AreaSizeWithAvx];
+        if (!SaveAreaAccess.Load(s, linear, area[..size]))
         {
             return SlowAccess.Failure(s);
         }
 
-        ulong requested = Requested(s);
         ulong present = BinaryPrimitives.ReadUInt64LittleEndian(area[LegacyRegion.Size..]);
         bool badHeader = (present & ~s->Xcr0) != 0 || area.Slice(LegacyRegion.Size + 8, 16).ContainsAnyExcept((byte)0);
         uint mxcsr = LegacyRegion.ReadMxcsr(area);
@@ -145,6 +163,7 @@ internal static unsafe class Xsave
 
         RestoreX87(s, area, requested, present, i->Code == (ushort)Code.Xrstor64_mem);
         RestoreVectors(s, area, requested, present, LegacyRegion.VectorCount(i));
+        RestoreUpperHalves(s, area, requested, present, LegacyRegion.VectorCount(i));
         return Outcome.Next;
     }
 
@@ -179,6 +198,18 @@ internal static unsafe class Xsave
         }
     }
 
+    private static void RestoreUpperHalves(CpuState* s, ReadOnlySpan<byte> area, ulong requested, ulong present, int count)
+    {
+        if ((requested & present & Avx) != 0)
+        {
+            AvxRegion.Load(s, area, count);
+        }
+        else if ((requested & Avx) != 0)
+        {
+            AvxRegion.Clear(s, count);
+        }
+    }
+
     private static bool IsAvailable(CpuState* s, out Outcome outcome)
     {
         outcome = Outcome.Next;
@@ -197,8 +228,11 @@ internal static unsafe class Xsave
     /// <summary>RFBM: the components of EDX:EAX that XCR0 enables.</summary>
     private static ulong Requested(CpuState* s) => s->Xcr0 & ((s->Gpr.Rdx << 32) | (uint)s->Gpr.Rax);
 
+    // What components that are not asked for would take is not accessed (SDM Vol. 1 13.4).
+    private static int Size(ulong requested) => (requested & Avx) != 0 ? AreaSizeWithAvx : AreaSize;
+
     /// <summary>XINUSE: the components that are not in their initial configuration (SDM Vol. 1 13.6).</summary>
-    private static ulong InUse(CpuState* s) => (IsX87InUse(s) ? X87 : 0) | (IsSseInUse(s) ? Sse : 0);
+    private static ulong InUse(CpuState* s) => (IsX87InUse(s) ? X87 : 0) | (IsSseInUse(s) ? Sse : 0) | (AvxRegion.IsInUse(s) ? Avx : 0);
 
     private static bool IsX87InUse(CpuState* s)
     {
