@@ -15,7 +15,7 @@ public sealed class AnnouncedFormsTests
         CpuidFeature.MOVBE, CpuidFeature.RDRAND, CpuidFeature.RDSEED, CpuidFeature.RDTSCP, CpuidFeature.FSGSBASE, CpuidFeature.XSAVE,
         CpuidFeature.XSAVEOPT, CpuidFeature.AES, CpuidFeature.PCLMULQDQ, CpuidFeature.CLFSH, CpuidFeature.CLFLUSHOPT, CpuidFeature.INVPCID,
         CpuidFeature.SEP, CpuidFeature.SYSCALL, CpuidFeature.TSC, CpuidFeature.MSR, CpuidFeature.MULTIBYTENOP, CpuidFeature.PAUSE,
-        CpuidFeature.PREFETCHW, CpuidFeature.SMAP,
+        CpuidFeature.PREFETCHW, CpuidFeature.SMAP, CpuidFeature.AVX, CpuidFeature.AVX2, CpuidFeature.FMA, CpuidFeature.F16C, CpuidFeature.SHA,
     ];
 
     [Fact]

@@ -49,11 +49,12 @@ internal static class CaseLayout
 }
 
 /// <summary>The registers of one case, before or after; the native process knows this layout by offset.</summary>
-[StructLayout(LayoutKind.Sequential, Size = 0x300)]
+[StructLayout(LayoutKind.Sequential, Size = 0x400)]
 internal unsafe struct ProcessorImage
 {
     public const int CodeCapacity = 32;
     public const int FxSize = 512;
+    public const int UpperHalvesSize = 256;
 
     /// <summary>In encoding order.</summary>
     public fixed ulong Gpr[16];
@@ -80,6 +81,9 @@ internal unsafe struct ProcessorImage
 
     /// <summary>x87, MMX, XMM and MXCSR as FXSAVE64 writes them (SDM Vol. 1 10.5.1.1).</summary>
     public fixed byte Fx[FxSize];
+
+    /// <summary>Bits 255:128 of the vector registers, 16 bytes each.</summary>
+    public fixed byte UpperHalves[UpperHalvesSize];
 }
 
 /// <summary>One case in the memory that test and native process share.</summary>

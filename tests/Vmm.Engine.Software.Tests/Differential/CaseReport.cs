@@ -46,7 +46,8 @@ internal static unsafe class CaseReport
         if (register.IsVectorRegister())
         {
             int number = register - (register.IsXMM() ? Register.XMM0 : register.IsYMM() ? Register.YMM0 : Register.ZMM0);
-            return $"{*(UInt128*)(input->Fx + FxImage.VectorRegisters + (number * 16)):x32}";
+            UInt128 lower = *(UInt128*)(input->Fx + FxImage.VectorRegisters + (number * 16));
+            return $"{*(UInt128*)(input->UpperHalves + (number * 16)):x32}:{lower:x32}";
         }
 
         if (register.IsMM() || register.IsST())

@@ -2,7 +2,10 @@ using Vmm.Engine.Software.State;
 
 namespace Vmm.Engine.Software.Tests.Differential;
 
-/// <summary>The FXSAVE64 image (SDM Vol. 1 10.5.1.1) and the processor's state, one from the other.</summary>
+/// <summary>
+/// The FXSAVE64 image (SDM Vol. 1 10.5.1.1) with the upper halves of the vector registers, and the processor's state, one
+/// from the other.
+/// </summary>
 internal static unsafe class FxImage
 {
     public const int ControlWord = 0;
@@ -14,7 +17,7 @@ internal static unsafe class FxImage
     private const int TopShift = 11;
     private const ushort TopMask = 7 << TopShift;
 
-    public static void Load(CpuState* s, byte* image)
+    public static void Load(CpuState* s, byte* image, byte* upperHalves)
     {
         ushort status = *(ushort*)(image + StatusWord);
         s->FpuControl = *(ushort*)(image + ControlWord);
@@ -32,10 +35,11 @@ internal static unsafe class FxImage
         for (int n = 0; n < 16; n++)
         {
             *VectorRegister(s, n) = *(UInt128*)(image + VectorRegisters + (n * 16));
+            VectorRegister(s, n)[1] = *(UInt128*)(upperHalves + (n * 16));
         }
     }
 
-    public static void Save(CpuState* s, byte* image)
+    public static void Save(CpuState* s, byte* image, byte* upperHalves)
     {
         *(ushort*)(image + ControlWord) = s->FpuControl;
         *(ushort*)(image + StatusWord) = (ushort)(s->FpuStatus | s->FpuTop << TopShift);
@@ -51,6 +55,7 @@ internal static unsafe class FxImage
         for (int n = 0; n < 16; n++)
         {
             *(UInt128*)(image + VectorRegisters + (n * 16)) = *VectorRegister(s, n);
+            *(UInt128*)(upperHalves + (n * 16)) = VectorRegister(s, n)[1];
         }
     }
 

@@ -6,6 +6,7 @@ using Vmm.Engine.Software.Execute;
 using Vmm.Engine.Software.Instructions;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
+using Vmm.Engine.Software.Tests.Differential.Native;
 using Vmm.Engine.Software.Tests.Harness;
 using Vmm.Vmx;
 using Instruction = Vmm.Engine.Software.Decode.Instruction;
@@ -36,7 +37,7 @@ internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExi
         s->Cr4 = (ulong)(Cr4Bits.Pae | Cr4Bits.Osfxsr | Cr4Bits.Osxmmexcpt | Cr4Bits.Osxsave | Cr4Bits.Fsgsbase);
         s->Cr3 = PageTables;
         s->Efer = (ulong)(EferBits.Lme | EferBits.Lma | EferBits.Nxe | EferBits.Sce);
-        s->Xcr0 = 3;
+        s->Xcr0 = HostProcessor.HasAvx ? 7UL : 3;
         s->Dr[6] = 0xFFFF_0FF0;
         s->Dr[7] = 0x400;
         s->Pat = 0x0007_0406_0007_0406;
@@ -151,7 +152,7 @@ internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExi
         s->Interruptibility = 0;
         s->EventPending = 0;
         LoadSegments(s, image);
-        FxImage.Load(s, image->Fx);
+        FxImage.Load(s, image->Fx, image->UpperHalves);
         if (_cs != image->Cs)
         {
             _cs = image->Cs;
@@ -198,7 +199,7 @@ internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExi
         image->Gs = s->Gs.Selector;
         image->FsBase = s->Fs.Base;
         image->GsBase = s->Gs.Base;
-        FxImage.Save(s, image->Fx);
+        FxImage.Save(s, image->Fx, image->UpperHalves);
         switch (outcome)
         {
             case Outcome.Fault:

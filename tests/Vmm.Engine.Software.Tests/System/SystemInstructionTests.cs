@@ -224,6 +224,6 @@ public sealed unsafe class SystemInstructionTests
             a.mov(ecx, 0);
             a.cpuid();
         });
-        Assert.Equal(3UL, machine.State->Gpr.Rax);
+        Assert.Equal(7UL, machine.State->Gpr.Rax);
     }
 }

@@ -37,7 +37,13 @@ internal static class Approximation
     /// <summary>Whether two vector results are near enough.</summary>
     public static bool AreClose(Mnemonic mnemonic, UInt128 ours, UInt128 theirs)
     {
-        if (mnemonic is not (Mnemonic.Rcpps or Mnemonic.Rcpss or Mnemonic.Rsqrtps or Mnemonic.Rsqrtss))
+        if (mnemonic is Mnemonic.Dpps or Mnemonic.Dppd or Mnemonic.Vdpps or Mnemonic.Vdppd)
+        {
+            return AreSumsOfNaNs(mnemonic is Mnemonic.Dpps or Mnemonic.Vdpps, ours, theirs);
+        }
+
+        if (mnemonic is not (Mnemonic.Rcpps or Mnemonic.Rcpss or Mnemonic.Rsqrtps or Mnemonic.Rsqrtss
+            or Mnemonic.Vrcpps or Mnemonic.Vrcpss or Mnemonic.Vrsqrtps or Mnemonic.Vrsqrtss))
         {
             return false;
         }
@@ -45,6 +51,24 @@ internal static class Approximation
         for (int n = 0; n < 128; n += 32)
         {
             if (!AreClose((uint)(ours >> n), (uint)(theirs >> n)))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    // The SDM gives the sums of DPPS without an order: of several NaNs any may come out, and in each element another.
+    private static bool AreSumsOfNaNs(bool singles, UInt128 ours, UInt128 theirs)
+    {
+        for (int n = 0; n < 128; n += singles ? 32 : 64)
+        {
+            bool areNaNs = singles
+                ? float.IsNaN(BitConverter.UInt32BitsToSingle((uint)(ours >> n))) && float.IsNaN(BitConverter.UInt32BitsToSingle((uint)(theirs >> n)))
+                : double.IsNaN(BitConverter.UInt64BitsToDouble((ulong)(ours >> n))) && double.IsNaN(BitConverter.UInt64BitsToDouble((ulong)(theirs >> n)));
+            UInt128 element = (singles ? uint.MaxValue : ulong.MaxValue) & ((ours ^ theirs) >> n);
+            if (element != UInt128.Zero && !areNaNs)
             {
                 return false;
             }

@@ -6,7 +6,7 @@ namespace Vmm.Engine.Software.Tests.Differential.Comparison;
 /// <summary>Where an instruction's memory operand is.</summary>
 internal static unsafe class OperandLocation
 {
-    /// <summary>Its linear address, from the registers before the instruction.</summary>
+    /// <summary>Its linear address, from the registers before the instruction; without the indexes when they are a vector.</summary>
     public static ulong Of(in Instruction instruction, ProcessorImage* input)
     {
         bool isSegmented = input->Cs == CaseLayout.Code16Selector;
@@ -32,5 +32,5 @@ internal static unsafe class OperandLocation
     }
 
     private static ulong Value(Register register, ProcessorImage* input) =>
-        register == Register.None ? 0 : register == Register.AL ? (byte)input->Gpr[0] : input->Gpr[OperandKinds.GeneralNumber(register)];
+        register == Register.None || register.IsVectorRegister() ? 0 : register == Register.AL ? (byte)input->Gpr[0] : input->Gpr[OperandKinds.GeneralNumber(register)];
 }

@@ -13,6 +13,10 @@ internal sealed class CaseRandom(ulong seed)
         0xAAAA_AAAA_AAAA_AAAA, 0x0123_4567_89AB_CDEF, 0x8080_8080_8080_8080, 0x7F7F_7F7F_7F7F_7F7F, 0x7FFF_7FFF_8000_8000,
     ];
 
+    // The same edges as the wider formats.
+    private static readonly ushort[] Halves =
+        [0, 0x8000, 0x3C00, 0xBC00, 1, 0x8001, 0x03FF, 0x0400, 0x8400, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E00, 0xFE00, 0x7C01, 0xFDFF, 0x7E12];
+
     // Zeros, ones, denormals, smallest and largest normals, infinities, NaNs of both kinds, halves, bounds of integers.
     private static readonly uint[] Singles =
     [
@@ -70,6 +74,13 @@ internal sealed class CaseRandom(ulong seed)
         5 => (ulong)((long)Next() >> Below(64)),
         6 => BitOperations.RotateLeft(Pick<ulong>(Integers), Below(64)),
         _ => Next(),
+    };
+
+    public ushort Half() => Below(4) switch
+    {
+        0 => Pick<ushort>(Halves),
+        1 => (ushort)Boundary(5, 10),
+        _ => (ushort)Next(),
     };
 
     public uint Single() => Below(10) switch

@@ -148,7 +148,8 @@ internal sealed unsafe class FormCatalog
         bool must = false;
         for (int n = 0; n < info.OpCount; n++)
         {
-            must |= info.GetOpKind(n) is OpCodeOperandKind.mem or OpCodeOperandKind.mem_offs or OpCodeOperandKind.seg_rBX_al;
+            must |= info.GetOpKind(n) is OpCodeOperandKind.mem or OpCodeOperandKind.mem_offs or OpCodeOperandKind.seg_rBX_al
+                || OperandKinds.IsVectorIndexed(info.GetOpKind(n));
             may |= OperandKinds.IsRegisterOrMemory(info.GetOpKind(n));
         }
 

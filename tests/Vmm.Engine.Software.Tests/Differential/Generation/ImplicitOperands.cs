@@ -45,7 +45,8 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
                 Set(Rax, MemoryWord());
                 Set(Rdx, BinaryPrimitives.ReadUInt64LittleEndian(MemoryAt(Operand() + 8)));
                 break;
-            case Mnemonic.Pcmpestri or Mnemonic.Pcmpestrm or Mnemonic.Pcmpestri64 or Mnemonic.Pcmpestrm64 when random.Chance(70):
+            case Mnemonic.Pcmpestri or Mnemonic.Pcmpestrm or Mnemonic.Pcmpestri64 or Mnemonic.Pcmpestrm64
+                or Mnemonic.Vpcmpestri or Mnemonic.Vpcmpestrm or Mnemonic.Vpcmpestri64 or Mnemonic.Vpcmpestrm64 when random.Chance(70):
                 Set(Rax, (ulong)(long)(random.Below(40) - 20));
                 Set(Rdx, (ulong)(long)(random.Below(40) - 20));
                 break;
@@ -64,8 +65,8 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
                 Set(Rcx, (uint)random.Below(3) | (random.Chance(50) ? random.Next() << 32 : 0));
                 break;
             case Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xrstor or Mnemonic.Xrstor64:
-                // x87 and SSE: other components are the host's own business.
-                Set(Rax, (uint)random.Below(4) | random.Next() << 32);
+                // x87, SSE and AVX: other components are the host's own business.
+                Set(Rax, (uint)random.Below(8) | random.Next() << 32);
                 if (Addresses(instruction.MemoryBase, Rax) || Addresses(instruction.MemoryIndex, Rax))
                 {
                     return false;
@@ -91,7 +92,7 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
     private void FillMemoryOperand()
     {
         int size = form.MemorySize;
-        if (!form.Memory || !OperandInData(size))
+        if (!form.Memory || instruction.MemoryIndex.IsVectorRegister() || !OperandInData(size))
         {
             return;
         }
@@ -109,7 +110,7 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
         }
 
         LaneKinds.Fill(operand, LaneKinds.OfElement(form.Info.MemorySize.GetElementType()), random);
-        if (form.Info.Mnemonic == Mnemonic.Ldmxcsr)
+        if (form.Info.Mnemonic is Mnemonic.Ldmxcsr or Mnemonic.Vldmxcsr)
         {
             BinaryPrimitives.WriteUInt32LittleEndian(operand, (uint)random.Next() & (random.Chance(90) ? 0xFFFFu : 0x1_FFFFu & ~0x2_0000u));
         }
@@ -121,7 +122,7 @@ internal sealed unsafe class ImplicitOperands(Instruction instruction, Instructi
         if (form.Info.Mnemonic is Mnemonic.Xrstor or Mnemonic.Xrstor64)
         {
             operand[LegacyRegion..].Clear();
-            ulong present = (uint)random.Below(4) | (random.Chance(5) ? UnknownComponent : 0);
+            ulong present = (uint)random.Below(8) | (random.Chance(5) ? UnknownComponent : 0);
             BinaryPrimitives.WriteUInt64LittleEndian(operand[LegacyRegion..], present);
         }
     }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Vmm.Engine.Software.Tests.Differential.Native;
 
 namespace Vmm.Engine.Software.Tests.Differential.Generation;
 
@@ -44,7 +45,7 @@ internal static unsafe class InitialState
             Truncate(image);
         }
 
-        FloatingPoint(new Span<byte>(image->Fx, ProcessorImage.FxSize), form, random);
+        FloatingPoint(new Span<byte>(image->Fx, ProcessorImage.FxSize), new Span<byte>(image->UpperHalves, ProcessorImage.UpperHalvesSize), form, random);
         Pool.AsSpan(random.Below(Pool.Length - CaseLayout.DataSize), CaseLayout.DataSize)
             .CopyTo(new Span<byte>(slot->Memory, CaseLayout.DataSize));
     }
@@ -105,7 +106,7 @@ internal static unsafe class InitialState
         _ => (ulong)random.Below(0x1000_0000),
     };
 
-    private static void FloatingPoint(Span<byte> fx, InstructionForm form, CaseRandom random)
+    private static void FloatingPoint(Span<byte> fx, Span<byte> upperHalves, InstructionForm form, CaseRandom random)
     {
         uint control = 0x37F;
         if (random.Chance(50))
@@ -134,9 +135,14 @@ internal static unsafe class InitialState
         }
 
         LaneKind kind = random.Chance(90) ? LaneKinds.Of(form.Info) : (LaneKind)random.Below(3);
+        bool hasUpperHalves = HostProcessor.HasAvx && random.Chance(95);
         for (int n = 0; n < (form.Bitness == 64 ? 16 : 8); n++)
         {
             LaneKinds.Fill(fx.Slice(VectorRegisters + (n * 16), 16), kind, random);
+            if (hasUpperHalves)
+            {
+                LaneKinds.Fill(upperHalves.Slice(n * 16, 16), kind, random);
+            }
         }
     }
 

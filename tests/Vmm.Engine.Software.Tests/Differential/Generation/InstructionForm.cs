@@ -23,8 +23,8 @@ internal readonly record struct InstructionForm(Code Code, bool Memory, int Bitn
 
     public ulong CodeBase => Bitness == 16 ? CaseLayout.Code : 0;
 
-    // Legacy region and header (SDM Vol. 1 13.4).
-    private const int SaveArea = 576;
+    // Legacy region, header, AVX state (SDM Vol. 1 13.4, 13.5).
+    private const int SaveArea = 832;
 
     /// <summary>As the reports name it, and as <c>VMM_FORM</c> takes it.</summary>
     public override string ToString() => $"{Code}{(Memory ? "/m" : "")}{(Bitness == 64 ? "" : $"/{Bitness}")}";

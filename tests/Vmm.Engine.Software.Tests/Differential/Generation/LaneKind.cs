@@ -9,6 +9,7 @@ internal enum LaneKind
     Single,
     Double,
     Extended,
+    Half,
 }
 
 internal static class LaneKinds
@@ -16,12 +17,17 @@ internal static class LaneKinds
     public static LaneKind Of(OpCodeInfo info)
     {
         LaneKind byMemory = OfElement(info.MemorySize.GetElementType());
-        if (byMemory != LaneKind.Integer)
+        if (byMemory != LaneKind.Integer && info.Mnemonic != Mnemonic.Vcvtps2ph)
         {
             return byMemory;
         }
 
         string name = info.Mnemonic.ToString();
+        if (info.Mnemonic == Mnemonic.Vcvtps2ph)
+        {
+            return LaneKind.Single;
+        }
+
         return name.EndsWith("ps", StringComparison.Ordinal) || name.EndsWith("ss", StringComparison.Ordinal) ? LaneKind.Single
             : name.EndsWith("pd", StringComparison.Ordinal) || name.EndsWith("sd", StringComparison.Ordinal) ? LaneKind.Double
             : LaneKind.Integer;
@@ -29,6 +35,7 @@ internal static class LaneKinds
 
     public static LaneKind OfElement(MemorySize element) => element switch
     {
+        MemorySize.Float16 => LaneKind.Half,
         MemorySize.Float32 => LaneKind.Single,
         MemorySize.Float64 => LaneKind.Double,
         MemorySize.Float80 => LaneKind.Extended,
@@ -52,6 +59,9 @@ internal static class LaneKinds
     {
         switch (kind)
         {
+            case LaneKind.Half:
+                BitConverter.TryWriteBytes(lane, random.Half());
+                return 2;
             case LaneKind.Single:
                 BitConverter.TryWriteBytes(lane, random.Single());
                 return 4;

@@ -20,6 +20,21 @@ internal sealed unsafe class OperandBuilder(InstructionForm form, CaseSlot* slot
         [Mnemonic.Pcmpestrm] = 0x7F,
         [Mnemonic.Pcmpistri] = 0x7F,
         [Mnemonic.Pcmpistrm] = 0x7F,
+        [Mnemonic.Vcmpps] = 31,
+        [Mnemonic.Vcmppd] = 31,
+        [Mnemonic.Vcmpss] = 31,
+        [Mnemonic.Vcmpsd] = 31,
+        [Mnemonic.Vroundps] = 15,
+        [Mnemonic.Vroundpd] = 15,
+        [Mnemonic.Vroundss] = 15,
+        [Mnemonic.Vroundsd] = 15,
+        [Mnemonic.Vcvtps2ph] = 7,
+        [Mnemonic.Vpcmpestri] = 0x7F,
+        [Mnemonic.Vpcmpestrm] = 0x7F,
+        [Mnemonic.Vpcmpestri64] = 0x7F,
+        [Mnemonic.Vpcmpestrm64] = 0x7F,
+        [Mnemonic.Vpcmpistri] = 0x7F,
+        [Mnemonic.Vpcmpistrm] = 0x7F,
     };
 
     private readonly OpCodeInfo _info = form.Info;
@@ -49,7 +64,7 @@ internal sealed unsafe class OperandBuilder(InstructionForm form, CaseSlot* slot
             if (IsMemory(n))
             {
                 _instruction.SetOpKind(n, OpKind.Memory);
-                new MemoryOperandBuilder(form, slot, random).Build(ref _instruction, _info.GetOpKind(n) == OpCodeOperandKind.mem_offs);
+                MemoryOperand(_info.GetOpKind(n));
             }
         }
 
@@ -57,10 +72,22 @@ internal sealed unsafe class OperandBuilder(InstructionForm form, CaseSlot* slot
         return _instruction;
     }
 
+    private void MemoryOperand(OpCodeOperandKind kind)
+    {
+        if (OperandKinds.IsVectorIndexed(kind))
+        {
+            new GatherOperandBuilder(form, slot, random).Build(ref _instruction, kind);
+        }
+        else
+        {
+            new MemoryOperandBuilder(form, slot, random).Build(ref _instruction, kind == OpCodeOperandKind.mem_offs);
+        }
+    }
+
     private bool IsMemory(int n)
     {
         OpCodeOperandKind kind = _info.GetOpKind(n);
-        return kind is OpCodeOperandKind.mem or OpCodeOperandKind.mem_offs || (form.Memory && OperandKinds.IsRegisterOrMemory(kind));
+        return kind is OpCodeOperandKind.mem or OpCodeOperandKind.mem_offs || OperandKinds.IsVectorIndexed(kind) || (form.Memory && OperandKinds.IsRegisterOrMemory(kind));
     }
 
     private void Prefixes()

@@ -7,7 +7,11 @@ internal static class OperandKinds
 {
     public static bool IsRegisterOrMemory(OpCodeOperandKind kind) => kind is
         OpCodeOperandKind.r8_or_mem or OpCodeOperandKind.r16_or_mem or OpCodeOperandKind.r32_or_mem or OpCodeOperandKind.r64_or_mem
-        or OpCodeOperandKind.mm_or_mem or OpCodeOperandKind.xmm_or_mem;
+        or OpCodeOperandKind.mm_or_mem or OpCodeOperandKind.xmm_or_mem or OpCodeOperandKind.ymm_or_mem;
+
+    /// <summary>Memory operands whose index is a vector.</summary>
+    public static bool IsVectorIndexed(OpCodeOperandKind kind) => kind is
+        OpCodeOperandKind.mem_vsib32x or OpCodeOperandKind.mem_vsib64x or OpCodeOperandKind.mem_vsib32y or OpCodeOperandKind.mem_vsib64y;
 
     /// <summary>First register and number of registers of a register operand; none for other kinds.</summary>
     public static (Register First, int Count) Registers(OpCodeOperandKind kind, int bitness)
@@ -23,7 +27,10 @@ internal static class OperandKinds
             OpCodeOperandKind.r64_or_mem or OpCodeOperandKind.r64_reg or OpCodeOperandKind.r64_rm or OpCodeOperandKind.r64_opcode
                 or OpCodeOperandKind.r64_vvvv or OpCodeOperandKind.r64_reg_mem => (Register.RAX, count),
             OpCodeOperandKind.mm_or_mem or OpCodeOperandKind.mm_reg or OpCodeOperandKind.mm_rm => (Register.MM0, 8),
-            OpCodeOperandKind.xmm_or_mem or OpCodeOperandKind.xmm_reg or OpCodeOperandKind.xmm_rm => (Register.XMM0, count),
+            OpCodeOperandKind.xmm_or_mem or OpCodeOperandKind.xmm_reg or OpCodeOperandKind.xmm_rm or OpCodeOperandKind.xmm_vvvv
+                or OpCodeOperandKind.xmm_is4 => (Register.XMM0, count),
+            OpCodeOperandKind.ymm_or_mem or OpCodeOperandKind.ymm_reg or OpCodeOperandKind.ymm_rm or OpCodeOperandKind.ymm_vvvv
+                or OpCodeOperandKind.ymm_is4 => (Register.YMM0, count),
             OpCodeOperandKind.seg_reg => (Register.ES, 6),
             OpCodeOperandKind.sti_opcode => (Register.ST0, 8),
             OpCodeOperandKind.st0 => (Register.ST0, 1),

@@ -23,6 +23,7 @@ internal static class HostProcessor
         [CpuidFeature.CLFSH] = "clflush",
         [CpuidFeature.PREFETCHW] = "3dnowprefetch",
         [CpuidFeature.SEP] = "sep",
+        [CpuidFeature.SHA] = "sha_ni",
         [CpuidFeature.PAUSE] = "sse2",
     };
 
@@ -35,6 +36,9 @@ internal static class HostProcessor
 
     /// <summary>Vendor differences are left out by this.</summary>
     public static bool IsAmd { get; } = ReadLine("vendor_id") is "AuthenticAMD" or "HygonGenuine";
+
+    /// <summary>Whether there are upper halves of vector registers to load and to compare.</summary>
+    public static bool HasAvx { get; } = Flags.Contains("avx");
 
     /// <summary>Name of the processor, for the summary.</summary>
     public static string Name { get; } = ReadLine("model name");

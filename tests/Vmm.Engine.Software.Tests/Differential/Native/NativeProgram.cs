@@ -35,6 +35,10 @@ internal sealed class NativeProgram
     private const int MachineContext = 40;
     private const int FloatingPointState = 184;
 
+    // In that state, an XSAVE area in standard form.
+    private const int AvxOffset = 576;
+    private const int AvxComponent = 4;
+
     // Variables and stacks in the zeroed data.
     private const ulong Remaining = ElfExecutable.ZeroedData;
     private const ulong Current = ElfExecutable.ZeroedData + 8;
@@ -226,6 +230,7 @@ internal sealed class NativeProgram
     {
         _a.mov(rsi, __qword_ptr[Current]);
         _a.fxrstor64(__[rsi + Offset(nameof(ProcessorImage.Fx))]);
+        LoadUpperHalves();
         _a.mov(ds, __word_ptr[rsi + Offset(nameof(ProcessorImage.Ds))]);
         _a.mov(es, __word_ptr[rsi + Offset(nameof(ProcessorImage.Es))]);
         _a.mov(fs, __word_ptr[rsi + Offset(nameof(ProcessorImage.Fs))]);
@@ -250,6 +255,15 @@ internal sealed class NativeProgram
 
         _a.mov(rsi, __qword_ptr[rsi + (6 * 8)]);
         _a.iretq();
+    }
+
+    private void LoadUpperHalves()
+    {
+        for (int n = 0; n < 16 && HostProcessor.HasAvx; n++)
+        {
+            AssemblerRegisterYMM register = new(Register.YMM0 + n);
+            _a.vinsertf128(register, register, __xmmword_ptr[rsi + Offset(nameof(ProcessorImage.UpperHalves)) + (n * 16)], 1);
+        }
     }
 
     // Never returns from the signal: the next case's IRET replaces what a return would restore.
@@ -288,6 +302,7 @@ internal sealed class NativeProgram
         _a.add(rdi, Offset(nameof(ProcessorImage.Fx)));
         _a.mov(ecx, ProcessorImage.FxSize / 8);
         _a.rep.movsq();
+        SaveUpperHalves();
         _a.mov(rdi, __qword_ptr[Current]);
         _a.add(rdi, CaseSlot.NativeMemoryOffset);
         _a.mov(rsi, CaseLayout.Data);
@@ -295,6 +310,30 @@ internal sealed class NativeProgram
         _a.rep.movsq();
         _a.add(__qword_ptr[Current], CaseSlot.SlotSize);
         _a.jmp(_next);
+    }
+
+    // RSI is at the header of the XSAVE area, whose AVX part is missing while it is in its initial state; RDI is where it goes.
+    private void SaveUpperHalves()
+    {
+        if (!HostProcessor.HasAvx)
+        {
+            return;
+        }
+
+        Label initial = _a.CreateLabel();
+        Label done = _a.CreateLabel();
+        _a.test(__byte_ptr[rsi], AvxComponent);
+        _a.jz(initial);
+        _a.add(rsi, AvxOffset - ProcessorImage.FxSize);
+        _a.mov(ecx, ProcessorImage.UpperHalvesSize / 8);
+        _a.rep.movsq();
+        _a.jmp(done);
+        _a.Label(ref initial);
+        _a.xor(eax, eax);
+        _a.mov(ecx, ProcessorImage.UpperHalvesSize / 8);
+        _a.rep.stosq();
+        _a.Label(ref done);
+        _a.nop();
     }
 
     private void SaveSegment(string field, AssemblerRegisterSegment segment)
