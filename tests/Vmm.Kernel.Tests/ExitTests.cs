@@ -4,6 +4,8 @@ public sealed class ExitTests : IDisposable
 {
     private static readonly VmExit Kick = new() { Reason = ExitReason.ExternalInterrupt };
 
+    private static readonly InterruptionInformation GeneralProtection = InterruptionInformation.HardwareException(ExceptionVector.GeneralProtection);
+
     private readonly TestBench _bench = new();
 
     private FakeProcessor Processor => _bench.Processor;
@@ -398,9 +400,28 @@ public sealed class ExitTests : IDisposable
         _bench.Machine.Start();
         Assert.Equal(VmExitAction.NextInstruction, Xsetbv(3).Action);
         Assert.Equal(3UL, Processor.Xcr0);
-        Assert.Equal(VmExitAction.Resume, Xsetbv(2).Action); // without x87
-        Assert.Equal(VmExitAction.Resume, Xsetbv(7).Action); // AVX is not announced
-        Assert.Equal(3UL, Processor.Xcr0);
+        Assert.Equal(VmExitAction.NextInstruction, Xsetbv(7).Action);
+        Assert.Equal(7UL, Processor.Xcr0);
+        Assert.Equal(GeneralProtection, Xsetbv(0).Injected);
+        Assert.Equal(GeneralProtection, Xsetbv(6).Injected); // without x87
+        Assert.Equal(GeneralProtection, Xsetbv(5).Injected); // AVX without SSE
+        Assert.Equal(GeneralProtection, Xsetbv(0xE7).Injected); // AVX-512 is not announced
+        Assert.Equal(GeneralProtection, Xsetbv(1UL << 32 | 7).Injected);
+        Assert.Equal(7UL, Processor.Xcr0);
+    }
+
+    [Fact]
+    public void Cpuid_tells_the_size_of_the_save_area_by_what_xcr0_enables()
+    {
+        _bench.Machine.Start();
+        Xsetbv(1);
+        Assert.Equal(576UL, SaveAreaSize());
+        Xsetbv(3);
+        Assert.Equal(576UL, SaveAreaSize());
+        Xsetbv(7);
+        Assert.Equal(832UL, SaveAreaSize());
+
+        ulong SaveAreaSize() => Cpuid(0xD).Rbx;
     }
 
     [Fact]
@@ -498,8 +519,8 @@ public sealed class ExitTests : IDisposable
     private ScriptedExit Xsetbv(ulong value)
     {
         Processor.Registers.Rcx = 0;
-        Processor.Registers.Rax = value;
-        Processor.Registers.Rdx = 0;
+        Processor.Registers.Rax = (uint)value;
+        Processor.Registers.Rdx = value >> 32;
         return Processor.RunExit(new VmExit { Reason = ExitReason.Xsetbv, InstructionLength = 3 });
     }
 

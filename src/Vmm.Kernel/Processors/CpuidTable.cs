@@ -88,6 +88,9 @@ internal sealed class CpuidTable
             case 7 when subleaf == 0:
                 result.Ebx |= TscAdjust;
                 break;
+            case 0xD when subleaf == 0:
+                result.Ebx = SaveAreaSize(processor.Logical.Xcr0);
+                break;
             case 0xB or 0x1F:
                 result = Topology(subleaf, id);
                 break;
@@ -107,6 +110,20 @@ internal sealed class CpuidTable
         }
 
         return result;
+    }
+
+    /// <summary>Leaf 0DH: bytes of an XSAVE area in standard form with the components that XCR0 enables (SDM Vol. 1 13.2).</summary>
+    private uint SaveAreaSize(ulong xcr0)
+    {
+        const uint LegacyRegionAndHeader = 576;
+        uint size = LegacyRegionAndHeader;
+        for (ulong left = xcr0 & ~3UL; left != 0; left &= left - 1)
+        {
+            CpuidResult component = Engine(0xD, (uint)BitOperations.TrailingZeroCount(left));
+            size = Math.Max(size, component.Ebx + component.Eax);
+        }
+
+        return size;
     }
 
     /// <summary>Leaf 0BH: one thread a core, all cores in one package (SDM Vol. 3A 9.9.1).</summary>

@@ -16,7 +16,8 @@ internal sealed class FakeEngine : IVmxEngine
         [
             new CpuidLeaf(0, null, new CpuidResult(0xD, 0x756E_6547, 0x6C65_746E, 0x4965_6E69)),
             new CpuidLeaf(1, null, new CpuidResult(0x0006_0FB1, 0x0000_0800, 1 << 5, 1)),
-            new CpuidLeaf(0xD, 0, new CpuidResult(3, 576, 576, 0)),
+            new CpuidLeaf(0xD, 0, new CpuidResult(7, 576, 832, 0)),
+            new CpuidLeaf(0xD, 2, new CpuidResult(256, 576, 0, 0)),
         ],
         Msrs = new VmxCapabilityMsrs
         {
