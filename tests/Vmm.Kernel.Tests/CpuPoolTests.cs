@@ -43,6 +43,79 @@ public sealed class CpuPoolTests
         Assert.Contains("longer than", Assert.Single(_log.Messages).Message);
     }
 
+    [Theory]
+    [InlineData("wake")]
+    [InlineData("pick")]
+    [InlineData("account")]
+    public void A_scheduler_that_never_returns_is_replaced_and_everybody_runs_on(string where)
+    {
+        using var never = new ManualResetEventSlim();
+        void Block(string call)
+        {
+            if (call == where)
+            {
+                never.Wait();
+            }
+        }
+
+        using (var pool = new CpuPool("p", 1, _log, new Scripted { OnCall = Block }, "stuck"))
+        {
+            StartAll(pool, [new Worker(0, 3, []), new Worker(1, 3, [])]);
+            Assert.Equal("minimal round robin", pool.SchedulerName);
+            string message = Assert.Single(_log.Messages).Message;
+            Assert.Contains("'stuck'", message);
+            Assert.Contains("longer than", message);
+        }
+
+        never.Set();
+    }
+
+    [Fact]
+    public void Nobody_who_wakes_or_removes_a_processor_waits_for_the_scheduler()
+    {
+        using var asked = new ManualResetEventSlim();
+        using var never = new ManualResetEventSlim();
+        void Block(string call)
+        {
+            asked.Set();
+            never.Wait();
+        }
+
+        using (var pool = new CpuPool("p", 1, _log, new Scripted { OnCall = Block }, "stuck"))
+        {
+            Assert.True(asked.Wait(20_000));
+            PoolMember member = pool.Add(new Worker(0, 1, []), 100);
+            pool.Unpark(member);
+            pool.Wake(member);
+            pool.Remove(member);
+        }
+
+        never.Set();
+    }
+
+    [Fact]
+    public void A_scheduler_that_took_the_place_of_a_stuck_one_keeps_it()
+    {
+        using var asked = new ManualResetEventSlim();
+        using var never = new ManualResetEventSlim();
+        void Block(string call)
+        {
+            asked.Set();
+            never.Wait();
+        }
+
+        using (var pool = new CpuPool("p", 1, _log, new Scripted { OnCall = Block }, "stuck"))
+        {
+            Assert.True(asked.Wait(20_000));
+            pool.UseScheduler("other", new Scripted());
+            StartAll(pool, [new Worker(0, 2, [])]);
+            Assert.Equal("other", pool.SchedulerName);
+            Assert.Empty(_log.Messages);
+        }
+
+        never.Set();
+    }
+
     [Fact]
     public void The_scheduler_can_be_changed_while_processors_run()
     {
@@ -188,12 +261,16 @@ public sealed class CpuPoolTests
 
         public Action? OnWake { get; init; }
 
+        /// <summary>Called first by each of the calls that a running processor causes.</summary>
+        public Action<string>? OnCall { get; init; }
+
         public void Add(VcpuId vcpu, int weight) => _inner.Add(vcpu, weight);
 
         public void Remove(VcpuId vcpu) => _inner.Remove(vcpu);
 
         public void Wake(VcpuId vcpu)
         {
+            OnCall?.Invoke("wake");
             OnWake?.Invoke();
             _inner.Wake(vcpu);
         }
@@ -202,6 +279,7 @@ public sealed class CpuPoolTests
 
         public bool PickNext(int thread, out SchedulingDecision decision)
         {
+            OnCall?.Invoke("pick");
             if (OnPick is not null)
             {
                 decision = OnPick(thread);
@@ -211,6 +289,10 @@ public sealed class CpuPoolTests
             return _inner.PickNext(thread, out decision);
         }
 
-        public void Account(VcpuId vcpu, long ranNanoseconds) => _inner.Account(vcpu, ranNanoseconds);
+        public void Account(VcpuId vcpu, long ranNanoseconds)
+        {
+            OnCall?.Invoke("account");
+            _inner.Account(vcpu, ranNanoseconds);
+        }
     }
 }

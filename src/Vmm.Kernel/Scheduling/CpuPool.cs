@@ -1,7 +1,8 @@
 namespace Vmm.Kernel;
 
 /// <summary>
-/// N host threads that run virtual processors, chosen by a scheduler. Several VMs may share a pool.
+/// N host threads that run virtual processors, chosen by a scheduler. Several VMs may share a pool. Only the pool's threads
+/// call the scheduler, and without the pool's lock: whoever wakes a processor never waits for it.
 /// </summary>
 public sealed class CpuPool : IDisposable
 {
@@ -9,8 +10,11 @@ public sealed class CpuPool : IDisposable
 
     private readonly object _lock = new();
     private readonly List<PoolMember> _members = [];
-    private readonly Thread[] _threads;
+    private readonly PoolThread[] _threads;
     private readonly GuardedScheduler _scheduler;
+    private readonly Timer _watch;
+    private PoolThread? _asking;
+    private int _waitingToAsk;
     private bool _stopping;
 
     /// <summary>Makes a pool and starts its threads.</summary>
@@ -23,14 +27,14 @@ public sealed class CpuPool : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(threads);
         Name = name;
-        _scheduler = new GuardedScheduler(name, log, scheduler ?? new MinimalRoundRobin(), schedulerName);
-        _threads = new Thread[threads];
+        _scheduler = new GuardedScheduler(name, _lock, log, scheduler ?? new MinimalRoundRobin(), schedulerName);
+        _threads = new PoolThread[threads];
         for (int i = 0; i < threads; i++)
         {
-            int index = i;
-            _threads[i] = new Thread(() => Work(index), maxStackSize: 16 << 20) { Name = $"{name}/{i}", IsBackground = true };
-            _threads[i].Start();
+            StartThread(i);
         }
+
+        _watch = new Timer(_ => Watch(), null, GuardedScheduler.Limit, GuardedScheduler.Limit);
     }
 
     /// <summary>Name of the pool.</summary>
@@ -68,10 +72,15 @@ public sealed class CpuPool : IDisposable
             Monitor.PulseAll(_lock);
         }
 
-        foreach (Thread thread in _threads)
+        for (int i = 0; i < _threads.Length; i++)
         {
-            thread.Join();
+            // One that its scheduler keeps is replaced meanwhile.
+            while (!Volatile.Read(ref _threads[i]).Host.Join(GuardedScheduler.Limit))
+            {
+            }
         }
+
+        _watch.Dispose();
     }
 
     /// <summary>Adds a processor: parked and with nothing to do.</summary>
@@ -86,7 +95,7 @@ public sealed class CpuPool : IDisposable
             }
 
             _members.Add(member);
-            _scheduler.Add(member, _members);
+            _scheduler.Add(member);
         }
 
         return member;
@@ -100,7 +109,7 @@ public sealed class CpuPool : IDisposable
         {
             if (_members.Remove(member))
             {
-                _scheduler.Remove(member, _members);
+                _scheduler.Remove(member);
             }
         }
     }
@@ -152,12 +161,37 @@ public sealed class CpuPool : IDisposable
     {
         if (member is { Runnable: true, Parked: false, Running: false, Ready: false })
         {
-            _scheduler.Wake(member, _members);
+            _scheduler.Wake(member);
             Monitor.PulseAll(_lock);
         }
     }
 
-    private void Work(int thread)
+    private void StartThread(int index)
+    {
+        var thread = new PoolThread(Name, index, Work);
+        Volatile.Write(ref _threads[index], thread);
+        thread.Start();
+    }
+
+    // Takes the lock only when the scheduler has kept a thread too long.
+    private void Watch()
+    {
+        if (Volatile.Read(ref _asking) is { } thread && thread.InCall > GuardedScheduler.Limit)
+        {
+            lock (_lock)
+            {
+                if (_asking == thread && thread.InCall > GuardedScheduler.Limit)
+                {
+                    _scheduler.GiveUp(thread, _members);
+                    _asking = null;
+                    StartThread(thread.Index);
+                    Monitor.PulseAll(_lock);
+                }
+            }
+        }
+    }
+
+    private void Work(PoolThread thread)
     {
         while (Take(thread, out long quantum) is { } member)
         {
@@ -169,19 +203,28 @@ public sealed class CpuPool : IDisposable
         }
     }
 
-    private PoolMember? Take(int thread, out long quantum)
+    private PoolMember? Take(PoolThread thread, out long quantum)
     {
         lock (_lock)
         {
-            while (!_stopping)
+            while (!_stopping && !thread.IsGivenUp)
             {
-                if (!_scheduler.PickNext(thread, _members, out PoolMember? member, out quantum))
+                if (_asking is not null)
                 {
+                    _waitingToAsk++;
                     Monitor.Wait(_lock);
+                    _waitingToAsk--;
                 }
-                else if (member.Parked)
+                else if (Ask(thread, out quantum) is not { } member)
                 {
-                    _scheduler.Release(member, 0, stillReady: false, _members);
+                    if (!_stopping && !thread.IsGivenUp)
+                    {
+                        Monitor.Wait(_lock);
+                    }
+                }
+                else if (member.Parked || _stopping)
+                {
+                    _scheduler.Release(member, 0, stillReady: false);
                 }
                 else
                 {
@@ -197,13 +240,30 @@ public sealed class CpuPool : IDisposable
         }
     }
 
+    // The lock is free while the scheduler thinks.
+    private PoolMember? Ask(PoolThread thread, out long quantum)
+    {
+        _asking = thread;
+        PoolMember? member = _scheduler.PickNext(thread, _members, out quantum);
+        if (!thread.IsGivenUp)
+        {
+            _asking = null;
+            if (_waitingToAsk != 0)
+            {
+                Monitor.PulseAll(_lock);
+            }
+        }
+
+        return member;
+    }
+
     private void PutBack(PoolMember member, PooledRunResult result, long ranNanoseconds)
     {
         lock (_lock)
         {
             member.Running = false;
             member.Runnable |= result == PooledRunResult.Runnable;
-            _scheduler.Release(member, ranNanoseconds, member.Runnable && !member.Parked, _members);
+            _scheduler.Release(member, ranNanoseconds, member.Runnable && !member.Parked);
             MakeReady(member);
             Monitor.PulseAll(_lock);
         }

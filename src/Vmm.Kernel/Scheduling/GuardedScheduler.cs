@@ -1,75 +1,35 @@
-using System.Diagnostics;
-using System.Diagnostics.CodeAnalysis;
-
 namespace Vmm.Kernel;
 
 /// <summary>
-/// The seat of the scheduler in a pool. A scheduler that throws, takes too long or names a processor that it must not
-/// is replaced by <see cref="MinimalRoundRobin"/>. Called under the pool's lock.
+/// The seat of the scheduler in a pool. Guarded by the pool's lock, which is let go while the scheduler is asked: one that
+/// does not answer holds up nobody but the thread that asks. What happens meanwhile is told before the next question. A
+/// scheduler that throws, takes too long or names a processor that it must not is replaced by <see cref="MinimalRoundRobin"/>.
 /// </summary>
-internal sealed class GuardedScheduler(string pool, IHostLog log, IVcpuScheduler scheduler, string name)
+internal sealed class GuardedScheduler(string pool, object poolLock, IHostLog log, IVcpuScheduler scheduler, string name)
 {
     /// <summary>Longest call that is tolerated: far above any sane scheduler, also on a host that is short of processors.</summary>
-    private static readonly TimeSpan Limit = TimeSpan.FromMilliseconds(250);
+    public static readonly TimeSpan Limit = TimeSpan.FromMilliseconds(250);
+
+    private static readonly string Overrun = $"a call took longer than {Limit.TotalMilliseconds} ms";
 
     private IVcpuScheduler _scheduler = scheduler;
+    private List<SchedulerNews> _news = [];
+    private List<SchedulerNews> _told = [];
 
     public string Name { get; private set; } = name;
 
-    public void Add(PoolMember member, IReadOnlyList<PoolMember> all) => Call(ScheduleCall.Add, member, all);
+    public void Add(PoolMember member) => _news.Add(new(ScheduleCall.Add, member));
 
-    public void Remove(PoolMember member, IReadOnlyList<PoolMember> all) => Call(ScheduleCall.Remove, member, all);
+    public void Remove(PoolMember member) => _news.Add(new(ScheduleCall.Remove, member));
 
-    public void Wake(PoolMember member, IReadOnlyList<PoolMember> all)
+    public void Wake(PoolMember member)
     {
         member.Ready = true;
-        Call(ScheduleCall.Wake, member, all);
-    }
-
-    public bool PickNext(int thread, IReadOnlyList<PoolMember> all, [NotNullWhen(true)] out PoolMember? member, out long quantum)
-    {
-        IVcpuScheduler asked = _scheduler;
-        long start = Stopwatch.GetTimestamp();
-        SchedulingDecision decision = default;
-        bool picked = false;
-        try
-        {
-            picked = asked.PickNext(thread, out decision);
-            CheckTime(start, all);
-        }
-        catch (Exception e) when (asked is not MinimalRoundRobin)
-        {
-            Fall(all, e);
-        }
-
-        if (asked != _scheduler)
-        {
-            return PickNext(thread, all, out member, out quantum);
-        }
-
-        member = null;
-        quantum = decision.QuantumNanoseconds;
-        if (!picked)
-        {
-            return false;
-        }
-
-        foreach (PoolMember candidate in all)
-        {
-            if (candidate.Processor.Id == decision.Vcpu && candidate is { Ready: true, Picked: false })
-            {
-                candidate.Picked = true;
-                member = candidate;
-                return true;
-            }
-        }
-
-        Fall(all, $"it picked processor {decision.Vcpu.Index} of VM {decision.Vcpu.Vm}, which is not runnable or runs already");
-        return PickNext(thread, all, out member, out quantum);
+        _news.Add(new(ScheduleCall.Wake, member));
     }
 
     /// <summary>A picked processor comes back.</summary>
-    public void Release(PoolMember member, long ranNanoseconds, bool stillReady, IReadOnlyList<PoolMember> all)
+    public void Release(PoolMember member, long ranNanoseconds, bool stillReady)
     {
         // After a replacement the new scheduler never picked it: it learns of it through Wake.
         bool picked = member.Picked;
@@ -77,87 +37,161 @@ internal sealed class GuardedScheduler(string pool, IHostLog log, IVcpuScheduler
         member.Ready = picked && stillReady;
         if (picked)
         {
-            Call(ScheduleCall.Account, member, all, ranNanoseconds);
+            _news.Add(new(ScheduleCall.Account, member, ranNanoseconds));
             if (!stillReady)
             {
-                Call(ScheduleCall.Block, member, all);
+                _news.Add(new(ScheduleCall.Block, member));
             }
         }
     }
 
+    /// <summary>
+    /// Tells the scheduler the news and asks whom to run, one thread at a time, with the lock held before and after. Null:
+    /// nobody, or the thread was given up meanwhile.
+    /// </summary>
+    public PoolMember? PickNext(PoolThread thread, IReadOnlyList<PoolMember> all, out long quantum)
+    {
+        while (true)
+        {
+            IVcpuScheduler asked = _scheduler;
+            List<SchedulerNews> news = _news;
+            (_news, _told) = (_told, _news);
+            Monitor.Exit(poolLock);
+            Answer answer;
+            try
+            {
+                answer = Ask(asked, thread, news);
+            }
+            finally
+            {
+                Monitor.Enter(poolLock);
+            }
+
+            quantum = answer.Decision.QuantumNanoseconds;
+            if (thread.IsGivenUp)
+            {
+                return null;
+            }
+
+            news.Clear();
+            if (asked != _scheduler)
+            {
+                continue;
+            }
+
+            if (answer.Failure is not null)
+            {
+                Fall(all, answer.Failure);
+            }
+            else if (!answer.Picked)
+            {
+                if (_news.Count == 0)
+                {
+                    return null;
+                }
+            }
+            else if (Find(all, answer.Decision.Vcpu) is { } member)
+            {
+                member.Picked = true;
+                return member;
+            }
+            else if (!IsRemoved(answer.Decision.Vcpu))
+            {
+                Fall(all, $"it picked processor {answer.Decision.Vcpu.Index} of VM {answer.Decision.Vcpu.Vm}, which is not runnable or runs already");
+            }
+        }
+    }
+
+    /// <summary>Changes the scheduler.</summary>
     public void Replace(string name, IVcpuScheduler scheduler, IReadOnlyList<PoolMember> all)
     {
         _scheduler = scheduler;
         Name = name;
+        _news.Clear();
         foreach (PoolMember member in all)
         {
-            Add(member, all);
-            if (_scheduler != scheduler)
-            {
-                return; // it failed already, and its successor knows everybody
-            }
+            Add(member);
         }
 
         // Who runs now was never picked by the new scheduler: it learns of them when they come back.
         foreach (PoolMember member in all)
         {
-            bool waiting = member.Ready && !member.Picked;
+            bool waiting = member is { Ready: true, Picked: false };
             member.Picked = false;
             member.Ready = false;
             if (waiting)
             {
-                Wake(member, all);
-                if (_scheduler != scheduler)
-                {
-                    return;
-                }
+                Wake(member);
             }
         }
     }
 
-    private void Call(ScheduleCall call, PoolMember member, IReadOnlyList<PoolMember> all, long ranNanoseconds = 0)
+    /// <summary>A thread that asks gets no answer: it is given up, and so is the scheduler if it is still the one that was asked.</summary>
+    public void GiveUp(PoolThread thread, IReadOnlyList<PoolMember> all)
     {
-        IVcpuScheduler scheduler = _scheduler;
-        VcpuId id = member.Processor.Id;
-        long start = Stopwatch.GetTimestamp();
+        thread.IsGivenUp = true;
+        _told = []; // the thread still reads the old one
+        if (thread.Asked == _scheduler)
+        {
+            Fall(all, Overrun);
+        }
+    }
+
+    // Without the lock.
+    private static Answer Ask(IVcpuScheduler scheduler, PoolThread thread, List<SchedulerNews> news)
+    {
         try
         {
-            switch (call)
+            bool inTime = true;
+            foreach (SchedulerNews item in news)
             {
-                case ScheduleCall.Add:
-                    scheduler.Add(id, member.Weight);
-                    break;
-                case ScheduleCall.Remove:
-                    scheduler.Remove(id);
-                    break;
-                case ScheduleCall.Wake:
-                    scheduler.Wake(id);
-                    break;
-                case ScheduleCall.Block:
-                    scheduler.Block(id);
-                    break;
-                case ScheduleCall.Account:
-                    scheduler.Account(id, ranNanoseconds);
-                    break;
+                thread.BeginCall(scheduler);
+                item.Tell(scheduler);
+                inTime &= thread.EndCall() <= Limit;
+                if (thread.IsGivenUp)
+                {
+                    return default;
+                }
             }
 
-            CheckTime(start, all);
+            thread.BeginCall(scheduler);
+            bool picked = scheduler.PickNext(thread.Index, out SchedulingDecision decision);
+            inTime &= thread.EndCall() <= Limit;
+            return new Answer(picked, decision, inTime || scheduler is MinimalRoundRobin ? null : Overrun);
         }
         catch (Exception e) when (scheduler is not MinimalRoundRobin)
         {
-            Fall(all, e);
+            thread.EndCall();
+            return new Answer(false, default, $"it threw {e.GetType().Name}: {e.Message}");
         }
     }
 
-    private void CheckTime(long start, IReadOnlyList<PoolMember> all)
+    private static PoolMember? Find(IReadOnlyList<PoolMember> all, VcpuId id)
     {
-        if (_scheduler is not MinimalRoundRobin && Stopwatch.GetElapsedTime(start) > Limit)
+        foreach (PoolMember member in all)
         {
-            Fall(all, $"a call took longer than {Limit.TotalMilliseconds} ms");
+            if (member.Processor.Id == id)
+            {
+                return member is { Ready: true, Picked: false } ? member : null;
+            }
         }
+
+        return null;
     }
 
-    private void Fall(IReadOnlyList<PoolMember> all, Exception exception) => Fall(all, $"it threw {exception.GetType().Name}: {exception.Message}");
+    // Taken out while the scheduler was thinking: it could not know.
+    private bool IsRemoved(VcpuId id)
+    {
+        foreach (SchedulerNews item in _news)
+        {
+            if (item.Call == ScheduleCall.Remove && item.Member.Processor.Id == id)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     private void Fall(IReadOnlyList<PoolMember> all, string why)
     {
@@ -165,12 +199,5 @@ internal sealed class GuardedScheduler(string pool, IHostLog log, IVcpuScheduler
         Replace("minimal round robin", new MinimalRoundRobin(), all);
     }
 
-    private enum ScheduleCall
-    {
-        Add,
-        Remove,
-        Wake,
-        Block,
-        Account,
-    }
+    private readonly record struct Answer(bool Picked, SchedulingDecision Decision, string? Failure);
 }
