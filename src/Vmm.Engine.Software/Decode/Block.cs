@@ -59,6 +59,13 @@ internal unsafe struct Block
         return Outcome.Branch;
     }
 
+    /// <summary>Makes a block end before an instruction.</summary>
+    public static void Cut(Instruction* i)
+    {
+        i->Execute = &End;
+        i->Weight = 0;
+    }
+
     /// <summary>Handler of an instruction longer than 15 bytes (SDM Vol. 3B 23.24, table 6-2).</summary>
     public static Outcome TooLong(CpuState* s, Instruction* i) => Faults.GeneralProtection(s);
 }

@@ -45,7 +45,7 @@ internal static unsafe class SlowAccess
     public static bool ProbeWrite(CpuState* s, ulong linear, int size, bool stack = false) =>
         LogicalProcessor.Of(s).Mmu.ProbeWrite(linear, size, stack);
 
-    /// <summary>What a handler returns for a misaligned FXSAVE area.</summary>
+    /// <summary>What a handler returns for a misaligned FXSAVE or XSAVE area.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static Outcome Misaligned(CpuState* s, ulong linear) => LogicalProcessor.Of(s).Mmu.FailMisaligned(linear);
 

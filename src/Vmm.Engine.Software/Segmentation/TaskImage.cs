@@ -82,8 +82,8 @@ internal unsafe struct TaskImage
         }
 
         s->Rip = _rip;
-        ulong rflags = _wide ? Rflags : (ArithmeticFlags.ReadRflags(s) & 0xFFFF_0000) | (ushort)Rflags;
-        ArithmeticFlags.WriteRflags(s, rflags & 0x3F_7FD5);
+        // A 16-bit TSS has the lower half only: the upper one, VM with it, is clear in its task.
+        ArithmeticFlags.WriteRflags(s, (_wide ? Rflags : (ushort)Rflags) & 0x3F_7FD5);
         s->Dr[7] &= ~(ulong)(Dr7Bits.L0 | Dr7Bits.L1 | Dr7Bits.L2 | Dr7Bits.L3 | Dr7Bits.Le);
         SegmentCache* segments = &s->Es;
         for (int n = 0; n < 6; n++)
@@ -234,9 +234,11 @@ internal unsafe struct TaskImage
 
     private bool Read32(CpuState* s, ulong address)
     {
+        byte trap = 0;
         bool done = SystemAccess.Read(s, address + 28, out _cr3) && SystemAccess.Read(s, address + 32, out _rip)
             && SystemAccess.Read(s, address + 36, out Rflags) && SystemAccess.Read(s, address + 96, out _ldt)
-            && SystemAccess.Read(s, address + 100, out _trap);
+            && SystemAccess.Read(s, address + 100, out trap);
+        _trap = (trap & 1) != 0;
         for (int n = 0; n < 8 && done; n++)
         {
             done = SystemAccess.Read(s, address + 40 + ((uint)n * 4), out _general[n]);

@@ -95,9 +95,14 @@ internal sealed unsafe partial class NonRoot
         return i;
     }
 
+    // The block ends behind the instruction from now on: its rest is found as a block of its own.
     private void LeaveAfterInstruction()
     {
         _leaveAfterInstruction = true;
         _state->EventPending = 1;
+        if (_state->CurrentInstruction != null)
+        {
+            Block.Cut(_state->CurrentInstruction + 1);
+        }
     }
 }

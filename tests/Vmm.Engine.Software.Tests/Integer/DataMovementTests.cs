@@ -1,4 +1,5 @@
 using Vmm.Engine.Software.Tests.Harness;
+using Vmm.Vmx;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Vmm.Engine.Software.Tests.Integer;
@@ -58,5 +59,22 @@ public sealed unsafe class DataMovementTests
         machine.Run(a => a.mov(al, __byte_ptr[ebx + (int)TestMachine.DataAddress + 0x10]));
         Assert.Null(machine.Fault);
         Assert.Equal(0x66UL, machine.State->Gpr.Rax);
+    }
+
+    [Fact]
+    public void A_PUSHA_that_does_not_fit_pushes_nothing()
+    {
+        using TestMachine machine = new(32);
+        machine.State->Ss.AccessRights = 0xC097; // expand-down: offsets above the limit
+        machine.State->Ss.Limit = (uint)TestMachine.StackTop - 13;
+        machine.Processor.StateLoaded();
+        machine.Run(a =>
+        {
+            a.mov(eax, 0x1111_1111);
+            a.pushad();
+        });
+        Assert.Equal(ExceptionVector.StackSegmentFault, machine.Fault);
+        Assert.Equal(TestMachine.StackTop, machine.State->Gpr.Rsp);
+        Assert.Equal(0, machine.Memory.Bytes[(int)TestMachine.StackTop - 4]);
     }
 }

@@ -375,6 +375,32 @@ public sealed class EventExitTests
     }
 
     [Fact]
+    public void A_sink_that_leaves_with_an_access_completed_leaves_right_after_its_instruction()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Respond = (_, ref exit) =>
+        {
+            exit.Data = 0x77;
+            exit.CompleteFirst = true;
+            return VmExitAction.Leave;
+        };
+        machine.Launch(a =>
+        {
+            a.mov(rbx, 0x1000_0010L);
+            a.mov(ecx, __dword_ptr[rbx]);
+            a.inc(edx);
+            a.inc(edx);
+        });
+        Assert.Equal(ExitReason.EptViolation, Assert.Single(machine.Exits).Reason);
+        Assert.Equal(0x77UL, machine.Processor.Registers.Rcx);
+        Assert.Equal(0UL, machine.Processor.Registers.Rdx);
+        Assert.Equal(VmxMachine.Code + 12, machine[VmcsField.GuestRip]);
+        Assert.True(machine.Processor.VmResume(machine).IsSuccess);
+        Assert.Equal([ExitReason.EptViolation, ExitReason.Hlt], machine.Reasons);
+        Assert.Equal(2UL, machine.Processor.Registers.Rdx);
+    }
+
+    [Fact]
     public void A_task_switch_exits_with_reason_9()
     {
         using VmxMachine machine = new VmxMachine(bitness: 32).Start();

@@ -119,7 +119,16 @@ internal static unsafe class StackInstructions
 
     private static Outcome PushAll<T>(CpuState* s, Instruction* i) where T : unmanaged
     {
+        // All of it can be written, or none of it is.
         ulong pointer = s->Gpr.Rsp;
+        for (uint n = 1; n <= 8; n++)
+        {
+            if (!Stack.ProbeWrite(s, i, (pointer - (n * (uint)sizeof(T))) & Stack.Mask(s), sizeof(T)))
+            {
+                return SlowAccess.Failure(s);
+            }
+        }
+
         for (int register = 0; register < 8; register++)
         {
             ulong value = register == 4 ? pointer : Width.ReadRegister<T>(s, (ushort)CpuState.GprOffset(register));

@@ -83,7 +83,7 @@ internal static unsafe class StringInstructions
             ulong count = s->Gpr.Rcx & i->AddressMask;
             if (count == 0)
             {
-                return Outcome.Next;
+                return Repetition.Complete(s);
             }
 
             ulong done = (s->SystemFlags & (ulong)RflagsBits.Df) == 0 && s->BlockMode < SingleStepModes
@@ -103,7 +103,7 @@ internal static unsafe class StringInstructions
             SetCount(s, i, count - done);
             if (TOperation.Compares && ArithmeticFlags.ZeroFlag(s) != whileEqual)
             {
-                return Outcome.Next;
+                return Repetition.Complete(s);
             }
 
             if (s->BlockMode >= SingleStepModes || Volatile.Read(ref s->EventPending) != 0)
@@ -114,12 +114,10 @@ internal static unsafe class StringInstructions
 
         if ((s->Gpr.Rcx & i->AddressMask) == 0)
         {
-            return Outcome.Next;
+            return Repetition.Complete(s);
         }
 
-        // Events are taken between iterations, with RIP at the instruction.
-        s->Rip = i->Rip;
-        return Outcome.Branch;
+        return Repetition.Suspend(s, i);
     }
 
     // Block modes from here on run one instruction, or one iteration, at a time: see BlockMode.Single.

@@ -11,8 +11,10 @@ internal static unsafe class MaskedStore
 {
     public static Outcome Bytes(CpuState* s, Instruction* i, Vector128<byte> data, uint mask, int count)
     {
-        // The whole operand must be writable, whatever the mask: implementation-dependent (SDM Vol. 2A MASKMOVDQU).
-        if (!Operands.WriteAddress(s, i, count, out ulong linear) || !SlowAccess.ProbeWrite(s, linear, count))
+        // The whole operand must be writable, whatever the mask: implementation-dependent (SDM Vol. 2A MASKMOVDQU). Alignment
+        // is that of quadwords.
+        if (!Operands.WriteAddress(s, i, count, out ulong linear) || !SlowAccess.ProbeWrite(s, linear, sizeof(ulong))
+            || !SlowAccess.ProbeWrite(s, linear + (ulong)count - sizeof(ulong), sizeof(ulong)))
         {
             return SlowAccess.Failure(s);
         }

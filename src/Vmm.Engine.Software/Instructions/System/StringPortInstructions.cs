@@ -50,16 +50,15 @@ internal static unsafe class StringPortInstructions
                 if (outcome != Outcome.Next)
                 {
                     s->Rip = i->NextRip;
+                    return outcome;
                 }
 
-                return outcome;
+                return repeats ? Repetition.Complete(s) : Outcome.Next;
             }
 
-            // Between elements the instruction can be interrupted; it goes on where it was.
-            if (outcome == Outcome.Next && s->EventPending != 0)
+            if (outcome == Outcome.Next && (s->EventPending != 0 || (s->BlockMode & BlockMode.Single) != 0))
             {
-                s->Rip = i->Rip;
-                return Outcome.Restart;
+                return Repetition.Suspend(s, i);
             }
         }
 

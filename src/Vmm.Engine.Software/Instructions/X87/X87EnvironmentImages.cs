@@ -196,9 +196,12 @@ internal static unsafe class X87EnvironmentImages
             return false;
         }
 
-        for (int n = 0; n < image.Length; n += 2)
+        for (int n = 0; n < image.Length; n += PieceSize(image.Length))
         {
-            if (!LinearMemory.Store(s, linear + (ulong)n, BinaryPrimitives.ReadUInt16LittleEndian(image[n..])))
+            bool done = PieceSize(image.Length) == sizeof(uint)
+                ? LinearMemory.Store(s, linear + (ulong)n, BinaryPrimitives.ReadUInt32LittleEndian(image[n..]))
+                : LinearMemory.Store(s, linear + (ulong)n, BinaryPrimitives.ReadUInt16LittleEndian(image[n..]));
+            if (!done)
             {
                 return false;
             }
@@ -206,6 +209,9 @@ internal static unsafe class X87EnvironmentImages
 
         return true;
     }
+
+    // Images of 32-bit operand size are of doublewords, the others of words: so they are aligned (SDM Vol. 3A table 6-7).
+    private static int PieceSize(int length) => length is WideSize or WideSize + RegistersSize ? sizeof(uint) : sizeof(ushort);
 
     // Both ends first: no half of an image is stored when the second page faults.
     private static bool CanWrite(CpuState* s, ulong linear, int length) =>
@@ -220,14 +226,25 @@ internal static unsafe class X87EnvironmentImages
             return false;
         }
 
-        for (int n = 0; n < image.Length; n += 2)
+        for (int n = 0; n < image.Length; n += PieceSize(image.Length))
         {
-            if (!LinearMemory.Load(s, linear + (ulong)n, out ushort word))
+            if (PieceSize(image.Length) == sizeof(ushort))
+            {
+                if (!LinearMemory.Load(s, linear + (ulong)n, out ushort word))
+                {
+                    return false;
+                }
+
+                BinaryPrimitives.WriteUInt16LittleEndian(image[n..], word);
+                continue;
+            }
+
+            if (!LinearMemory.Load(s, linear + (ulong)n, out uint doubleword))
             {
                 return false;
             }
 
-            BinaryPrimitives.WriteUInt16LittleEndian(image[n..], word);
+            BinaryPrimitives.WriteUInt32LittleEndian(image[n..], doubleword);
         }
 
         return true;

@@ -57,7 +57,7 @@ internal static unsafe class Xsave
 
         if ((linear & 63) != 0)
         {
-            return Faults.GeneralProtection(s);
+            return SlowAccess.Misaligned(s, linear);
         }
 
         ulong inUse = InUse(s);
@@ -138,7 +138,7 @@ internal static unsafe class Xsave
 
         if ((linear & 63) != 0)
         {
-            return Faults.GeneralProtection(s);
+            return SlowAccess.Misaligned(s, linear);
         }
 
         Span<byte> area = stackalloc byte[AreaSizeWithAvx];
