@@ -102,6 +102,18 @@ public sealed class PciTests : IDisposable
     }
 
     [Fact]
+    public void A_faulted_function_is_an_empty_slot()
+    {
+        Write(4, 3);
+        _function.Slot!.InterruptPin.Set(true);
+        _bench.Machine.Pci.Slots.First().Owner.Fault("a test", new InvalidOperationException());
+        Assert.False(_pic.Lines[19]);
+        Assert.Equal(0xFFFF_FFFFu, Read(0));
+        Write(4, 0);
+        Assert.Equal(0xFFFF_FFFFu, Read(4));
+    }
+
+    [Fact]
     public void Msix_sends_its_message_and_keeps_pending_bits_while_masked()
     {
         var sent = new List<InterruptMessage>();

@@ -23,6 +23,9 @@ internal sealed class DeviceInstance(string name, Action<DeviceInstance, string,
     /// <summary>Set by the first exception. A faulted device answers all ones and ignores everything.</summary>
     public bool Faulted => _faulted;
 
+    /// <summary>Raised with the fault: what the device drives lets go.</summary>
+    public event Action? Silenced;
+
     /// <summary>Runs a piece of device code under the gate; an exception becomes a fault.</summary>
     /// <param name="what">What runs, for the message.</param>
     /// <param name="work">The code.</param>
@@ -52,6 +55,7 @@ internal sealed class DeviceInstance(string name, Action<DeviceInstance, string,
         if (!_faulted)
         {
             _faulted = true;
+            Silenced?.Invoke();
             faulted(this, what, exception);
         }
     }

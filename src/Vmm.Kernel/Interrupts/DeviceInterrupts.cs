@@ -6,15 +6,21 @@ internal sealed class DeviceInterrupts(InterruptFabric fabric, DeviceInstance ow
     private IInterruptLine? _external;
     private IInterruptLine? _nonMaskable;
 
-    public IInterruptLine ExternalInterrupt => _external ??= fabric.ExternalInterrupt.AddSource();
+    public IInterruptLine ExternalInterrupt => _external ??= new DeviceLine(fabric.ExternalInterrupt.AddSource(), owner);
 
-    public IInterruptLine NonMaskableInterrupt => _nonMaskable ??= fabric.NonMaskableInterrupt.AddSource();
+    public IInterruptLine NonMaskableInterrupt => _nonMaskable ??= new DeviceLine(fabric.NonMaskableInterrupt.AddSource(), owner);
 
-    public IInterruptLine Line(string name, int line) => fabric.Line(line);
+    public IInterruptLine Line(string name, int line) => ExclusiveLine(name, line);
 
-    public IExclusiveInterruptLine ExclusiveLine(string name, int line) => fabric.Line(line);
+    public IExclusiveInterruptLine ExclusiveLine(string name, int line) => new DeviceLine(fabric.Line(line), owner);
 
-    public void SendMessage(ulong address, uint data) => fabric.SendMessage(address, data);
+    public void SendMessage(ulong address, uint data)
+    {
+        if (!owner.Faulted)
+        {
+            fabric.SendMessage(address, data);
+        }
+    }
 
     public void AttachController(IInterruptController controller) => fabric.Attach(owner, controller);
 }

@@ -31,7 +31,7 @@ public sealed class PciSlot : IPciSlot
         Address = address;
         Owner = owner;
         InterruptLine = interruptLine;
-        _pin = new GatedLine(interruptPin == 0 ? null : machine.Interrupts.Line(interruptLine), SetInterruptStatus);
+        _pin = new GatedLine(interruptPin == 0 ? null : new DeviceLine(machine.Interrupts.Line(interruptLine), owner), SetInterruptStatus);
         SetWritable(CommandOffset, PortDecode | MemoryDecode | BusMaster | InterruptDisable, 2);
         SetWritable(InterruptLineOffset, 0xFF, 1);
         SetWritable(0x0C, 0xFF, 1); // cache line size: read-write without effect (6.2.4)
@@ -102,7 +102,7 @@ public sealed class PciSlot : IPciSlot
 
     internal uint ReadConfiguration(int offset, int width)
     {
-        if (offset + width > ConfigurationSize)
+        if (offset + width > ConfigurationSize || Owner.Faulted)
         {
             return uint.MaxValue >> (32 - (8 * width));
         }
@@ -121,7 +121,7 @@ public sealed class PciSlot : IPciSlot
 
     internal void WriteConfiguration(int offset, int width, uint value)
     {
-        if (offset + width > ConfigurationSize)
+        if (offset + width > ConfigurationSize || Owner.Faulted)
         {
             return;
         }
