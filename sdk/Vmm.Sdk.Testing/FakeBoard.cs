@@ -35,6 +35,9 @@ public sealed class FakeBoard : IDeviceContext, IBoard
     /// <summary>The A20 gate.</summary>
     public FakeAddressLine20 AddressLine20 { get; } = new();
 
+    /// <summary>The FERR# pin of the processors.</summary>
+    public FakeFloatingPointErrorPin FloatingPointErrorPin { get; } = new();
+
     /// <summary>A character channel with both directions in the hands of the test.</summary>
     public FakeCharacterChannel Channel { get; } = new();
 

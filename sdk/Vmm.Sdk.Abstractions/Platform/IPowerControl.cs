@@ -22,6 +22,20 @@ public interface IAddressLine20
 }
 
 /// <summary>
+/// The FERR# pin of the processors (SDM Vol. 1 8.7.2): a constructor parameter of the device that makes an interrupt of it.
+/// Without such a device every unmasked x87 error is an exception, also where CR0.NE asks for the pin.
+/// </summary>
+public interface IFloatingPointErrorPin
+{
+    /// <summary>
+    /// Sets who is told that a processor with CR0.NE clear met an unmasked x87 error. The host calls it under the device's
+    /// gate, each time; the processor then waits for an interrupt.
+    /// </summary>
+    /// <param name="asserted">Receives the error.</param>
+    void Connect(Action asserted);
+}
+
+/// <summary>
 /// A byte stream to something outside the VM: the terminal, a file, nothing. A constructor parameter of serial ports
 /// and the like; which one it is, configuration decides (<c>--serial</c>).
 /// </summary>

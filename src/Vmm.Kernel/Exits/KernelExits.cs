@@ -21,8 +21,10 @@ internal static class KernelExits
         ExitReason.Pause => Yield,
         ExitReason.TripleFault => TripleFault,
 
+        ExitReason.ExceptionOrNmi => ExceptionOrNmi,
+
         // The kick: what it was for is settled after the exit.
-        ExitReason.ExternalInterrupt or ExitReason.ExceptionOrNmi or ExitReason.InitSignal or ExitReason.StartupIpi => Resume,
+        ExitReason.ExternalInterrupt or ExitReason.InitSignal or ExitReason.StartupIpi => Resume,
 
         // Task switches always exit (SDM Vol. 3C 26.2) though the kernel has no opinion: the engine makes the switch.
         ExitReason.TaskSwitch => Complete,
@@ -125,6 +127,26 @@ internal static class KernelExits
     {
         processor.TripleFault();
         return VmExitAction.Leave;
+    }
+
+    // Of exceptions the kernel intercepts #MF only. The processor stops before its instruction until an interrupt comes
+    // (SDM Vol. 1 8.7.2), which is what HLT would do there.
+    private static VmExitAction ExceptionOrNmi(VirtualProcessor processor, ref VmExit exit)
+    {
+        var error = InterruptionInformation.HardwareException(ExceptionVector.X87FloatingPoint);
+        if (exit.InterruptionInformation != error.Value)
+        {
+            return VmExitAction.Resume;
+        }
+
+        if (!processor.ReportsFloatingPointErrors)
+        {
+            processor.InjectException((byte)ExceptionVector.X87FloatingPoint, null);
+            return VmExitAction.Resume;
+        }
+
+        processor.Machine.FloatingPointErrors.Assert();
+        return processor.Halt(instructionLength: 0);
     }
 
     private static VmExitAction Resume(VirtualProcessor processor, ref VmExit exit) => VmExitAction.Resume;

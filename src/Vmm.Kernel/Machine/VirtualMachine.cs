@@ -81,6 +81,9 @@ public sealed partial class VirtualMachine : IDisposable
     /// <summary>The A20 gate.</summary>
     public IAddressLine20 A20 => _addressLine20;
 
+    /// <summary>x87 errors on their way to an interrupt.</summary>
+    public FloatingPointErrors FloatingPointErrors { get; } = new();
+
     /// <summary>
     /// Puts the guest's software in memory and the boot state in the processors. Called at <see cref="Start"/> and after
     /// each guest reset, with the VM quiesced and devices reset.

@@ -80,6 +80,7 @@ internal sealed partial class VirtualProcessor
     {
         Vmcs[VmcsField.GuestCr0] = value | _cr0Fixed;
         Vmcs[VmcsField.Cr0ReadShadow] = value;
+        InterceptFloatingPointErrors((value & (ulong)Cr0Bits.Ne) == 0 && Machine.FloatingPointErrors.IsConnected);
         bool paging = (value & (ulong)Cr0Bits.Pg) != 0;
         var efer = (EferBits)Vmcs[VmcsField.GuestIa32Efer];
         bool longMode = paging && efer.HasFlag(EferBits.Lme);
@@ -91,6 +92,10 @@ internal sealed partial class VirtualProcessor
             ReadPageDirectoryPointers();
         }
     }
+
+    /// <summary>Whether the guest wants x87 errors on the FERR# pin.</summary>
+    public bool ReportsFloatingPointErrors =>
+        (Vmcs[VmcsField.Cr0ReadShadow] & (ulong)Cr0Bits.Ne) == 0 && Machine.FloatingPointErrors.IsConnected;
 
     /// <summary>Says, not too often, that the guest jumped to where no memory is.</summary>
     public void NoteFetchFromNowhere(ulong address) =>
@@ -131,6 +136,15 @@ internal sealed partial class VirtualProcessor
         if ((ActivityState)state.Activity == ActivityState.Hlt)
         {
             _activity = ActivityState.Hlt;
+        }
+    }
+
+    private void InterceptFloatingPointErrors(bool intercepts)
+    {
+        ulong bitmap = intercepts ? 1UL << (int)ExceptionVector.X87FloatingPoint : 0;
+        if (Vmcs[VmcsField.ExceptionBitmap] != bitmap)
+        {
+            Vmcs[VmcsField.ExceptionBitmap] = bitmap;
         }
     }
 

@@ -137,6 +137,7 @@ internal sealed class MachineAssembly(
         [typeof(IBoard)] = layout,
         [typeof(IPowerControl)] = machine.Power,
         [typeof(IAddressLine20)] = machine.A20,
+        [typeof(IFloatingPointErrorPin)] = machine.FloatingPointErrors.PinFor(context),
     };
 
     private ICharacterChannel Connect(DeviceDescription device, DeviceContext context)
