@@ -44,6 +44,18 @@ public sealed class CpuPoolTests
     }
 
     [Theory]
+    [InlineData(1, 100_000)]
+    [InlineData(5_000_000, 5_000_000)]
+    [InlineData(long.MaxValue, 1_000_000_000)]
+    public void A_quantum_is_bounded(long asked, long given)
+    {
+        var worker = new Worker(0, 1, []);
+        using var pool = new CpuPool("p", 1, _log, new Scripted { Quantum = asked }, "q");
+        StartAll(pool, [worker]);
+        Assert.Equal(given, worker.LastQuantum);
+    }
+
+    [Theory]
     [InlineData("wake")]
     [InlineData("pick")]
     [InlineData("account")]
@@ -226,8 +238,11 @@ public sealed class CpuPoolTests
 
         public bool Blocks { get; set; }
 
+        public long LastQuantum { get; private set; }
+
         public PooledRunResult Run(long quantumNanoseconds)
         {
+            LastQuantum = quantumNanoseconds;
             lock (order)
             {
                 order.Add(index);
@@ -261,6 +276,8 @@ public sealed class CpuPoolTests
 
         public Action? OnWake { get; init; }
 
+        public long? Quantum { get; init; }
+
         /// <summary>Called first by each of the calls that a running processor causes.</summary>
         public Action<string>? OnCall { get; init; }
 
@@ -286,7 +303,9 @@ public sealed class CpuPoolTests
                 return true;
             }
 
-            return _inner.PickNext(thread, out decision);
+            bool picked = _inner.PickNext(thread, out decision);
+            decision = new SchedulingDecision(decision.Vcpu, Quantum ?? decision.QuantumNanoseconds);
+            return picked;
         }
 
         public void Account(VcpuId vcpu, long ranNanoseconds)

@@ -78,7 +78,10 @@ public interface ILogicalProcessor : IDisposable
     /// leaves. An entry that fails its guest-state checks is delivered as an exit with reason 33 and the entry-failure bit.
     /// </summary>
     /// <param name="sink">Receives exits on this thread.</param>
-    /// <returns>Success once the sink has left; a failure when the guest was never entered.</returns>
+    /// <returns>
+    /// Success once the sink has left; a failure when the guest was never entered; VMfailInvalid also after a VMX abort (SDM
+    /// Vol. 3C 28.7), which reaches no sink and leaves a processor that enters no guest again.
+    /// </returns>
     VmxResult VmLaunch(IVmExitSink sink);
 
     /// <summary>VMRESUME; as <see cref="VmLaunch"/> for a launched VMCS.</summary>
