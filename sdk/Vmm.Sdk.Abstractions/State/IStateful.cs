@@ -1,8 +1,8 @@
 namespace Vmm.Sdk;
 
 /// <summary>
-/// Something whose state can be saved and restored. Save the modelled device, not the implementation. Both calls come
-/// while the VM is paused, under the device's gate.
+/// Something whose state can be saved and restored: a device, and by the same rules an exit handler or a storage backend.
+/// Save the modelled device, not the implementation. Both calls come while the VM is paused, a device's under its gate.
 /// </summary>
 public interface IStateful
 {
@@ -16,16 +16,16 @@ public interface IStateful
     void Restore(IStateReader state);
 }
 
-/// <summary>Whether a device can be saved.</summary>
+/// <summary>Whether a contribution can be saved.</summary>
 public enum StateSupport
 {
-    /// <summary>The device implements <see cref="IStateful"/>.</summary>
+    /// <summary>It implements <see cref="IStateful"/>.</summary>
     Saved,
 
-    /// <summary>The device has no state worth saving.</summary>
+    /// <summary>It has no state worth saving.</summary>
     None,
 
-    /// <summary>The device has state that cannot be saved; a VM with it refuses to be saved.</summary>
+    /// <summary>It has state that cannot be saved; a VM with it refuses to be saved.</summary>
     Unsupported,
 }
 
@@ -69,7 +69,7 @@ public interface IStateWriter
 /// <summary>Reads one section of state. A field that is absent gives the fallback.</summary>
 public interface IStateReader
 {
-    /// <summary>The state version that the writer declared; see <see cref="DeviceModelAttribute.StateVersion"/>.</summary>
+    /// <summary>The state version that the writer declared; see <see cref="StatefulContributionAttribute.StateVersion"/>.</summary>
     int Version { get; }
 
     /// <summary>Reads 8 bits.</summary>

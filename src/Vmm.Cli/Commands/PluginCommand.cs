@@ -57,7 +57,7 @@ internal static class PluginCommand
         foreach (ContributionDescription contribution in plugin.Contributions)
         {
             text.Append($"\n{contribution.Kind} {contribution.Name}: {contribution.Description}\n");
-            if (contribution.State is { } state)
+            if (contribution.State is { } state && (contribution.Kind == ContributionKind.Device || state.Support != Sdk.StateSupport.None))
             {
                 text.Append($"    state: {state.Support}, version {state.Version}, reads from version {state.OldestReadable}\n");
             }

@@ -14,6 +14,13 @@ internal sealed class ApicBus(InterruptFabric fabric)
         set => Volatile.Write(ref _externalInterruptTarget, value);
     }
 
+    /// <summary>Whose turn it is among equals.</summary>
+    public int NextLowestPriority
+    {
+        get => Volatile.Read(ref _nextLowestPriority);
+        set => Volatile.Write(ref _nextLowestPriority, value);
+    }
+
     /// <summary>Adds an APIC; before the guest runs.</summary>
     public void Add(LocalApic apic) => _apics.Add(apic);
 

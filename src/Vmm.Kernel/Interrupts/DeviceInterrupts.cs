@@ -6,13 +6,13 @@ internal sealed class DeviceInterrupts(InterruptFabric fabric, DeviceInstance ow
     private IInterruptLine? _external;
     private IInterruptLine? _nonMaskable;
 
-    public IInterruptLine ExternalInterrupt => _external ??= new DeviceLine(fabric.ExternalInterrupt.AddSource(), owner);
+    public IInterruptLine ExternalInterrupt => _external ??= new DeviceLine(fabric.ExternalInterrupt.AddSource(owner.Name), owner);
 
-    public IInterruptLine NonMaskableInterrupt => _nonMaskable ??= new DeviceLine(fabric.NonMaskableInterrupt.AddSource(), owner);
+    public IInterruptLine NonMaskableInterrupt => _nonMaskable ??= new DeviceLine(fabric.NonMaskableInterrupt.AddSource(owner.Name), owner);
 
     public IInterruptLine Line(string name, int line) => ExclusiveLine(name, line);
 
-    public IExclusiveInterruptLine ExclusiveLine(string name, int line) => new DeviceLine(fabric.Line(line), owner);
+    public IExclusiveInterruptLine ExclusiveLine(string name, int line) => new DeviceLine(fabric.Line(line, $"{owner.Name}/{name}"), owner);
 
     public void SendMessage(ulong address, uint data)
     {

@@ -20,10 +20,16 @@ public sealed class InterruptFabric
 
     internal InterruptFabric()
     {
-        ExternalInterrupt = new SharedLine(_ => ExternalInterruptChanged?.Invoke());
+        ExternalInterrupt = new SharedLine(_ =>
+        {
+            if (!Held)
+            {
+                ExternalInterruptChanged?.Invoke();
+            }
+        });
         NonMaskableInterrupt = new SharedLine(asserted =>
         {
-            if (asserted)
+            if (asserted && !Held)
             {
                 NonMaskableInterruptRaised?.Invoke();
             }
@@ -32,6 +38,12 @@ public sealed class InterruptFabric
 
     /// <summary>Takes decoded messages: the local APICs.</summary>
     internal Action<InterruptMessage>? Deliver { get; set; }
+
+    /// <summary>
+    /// Set while a VM is restored: what devices drive then was seen by controllers and processors before it was saved,
+    /// so that it must not reach them again.
+    /// </summary>
+    internal bool Held { get; set; }
 
     /// <summary>Raised when INTR of the 8259A changed.</summary>
     internal event Action? ExternalInterruptChanged;
@@ -50,20 +62,20 @@ public sealed class InterruptFabric
     /// <param name="data">Message data.</param>
     public void SendMessage(ulong address, uint data)
     {
-        if (InterruptMessage.TryDecode(address, data, out InterruptMessage message))
+        if (!Held && InterruptMessage.TryDecode(address, data, out InterruptMessage message))
         {
             Deliver?.Invoke(message);
         }
     }
 
-    internal IExclusiveInterruptLine Line(int line)
+    internal IExclusiveInterruptLine Line(int line, string source = "")
     {
         ArgumentOutOfRangeException.ThrowIfNegative(line);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(line, LineCount);
         lock (_change)
         {
             SharedLine shared = _lines[line] ??= new SharedLine(asserted => Report(line, asserted));
-            return shared.AddSource();
+            return shared.AddSource(source);
         }
     }
 
@@ -101,8 +113,18 @@ public sealed class InterruptFabric
         }
     }
 
+    /// <summary>The lines that any source drives, by number; then INTR and NMI under numbers of their own.</summary>
+    internal IEnumerable<(int Number, SharedLine Line)> Lines =>
+        [.. Enumerable.Range(0, LineCount).Where(n => _lines[n] is not null).Select(n => (n, _lines[n]!)),
+            (LineCount, ExternalInterrupt), (LineCount + 1, NonMaskableInterrupt)];
+
     private void Report(int line, bool asserted)
     {
+        if (Held)
+        {
+            return;
+        }
+
         foreach (AttachedController controller in _controllers)
         {
             controller.SetLine(line, asserted);

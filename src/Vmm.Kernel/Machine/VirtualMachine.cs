@@ -1,3 +1,5 @@
+using Vmm.Kernel.Plugins;
+
 namespace Vmm.Kernel;
 
 /// <summary>
@@ -11,6 +13,7 @@ public sealed partial class VirtualMachine : IDisposable
     private readonly EventLoop _events;
     private readonly IVmxMachine _machine;
     private readonly List<DeviceInstance> _devices = [];
+    private readonly List<StatePart> _parts = [];
     private readonly AddressLine20 _addressLine20;
     private readonly PowerControl _power;
 
@@ -106,7 +109,8 @@ public sealed partial class VirtualMachine : IDisposable
     /// <param name="type">The device type.</param>
     /// <param name="device">The device.</param>
     /// <param name="context">Its context.</param>
-    public void AddDevice(string name, string type, object device, DeviceContext context)
+    /// <param name="contribution">What its plugin declares; null for a device of no plugin.</param>
+    public void AddDevice(string name, string type, object device, DeviceContext context, ContributionDescription? contribution = null)
     {
         if (device is not IDevice)
         {
@@ -117,6 +121,7 @@ public sealed partial class VirtualMachine : IDisposable
         instance.Type = type;
         instance.Device = device;
         _devices.Add(instance);
+        _parts.Add(new StatePart($"device/{name}", type, device, instance, contribution));
     }
 
     /// <summary>Attaches every device, in the order in which they were added, and resets them.</summary>
@@ -151,7 +156,19 @@ public sealed partial class VirtualMachine : IDisposable
     /// <summary>Adds an exit handler; earlier ones are called first.</summary>
     /// <param name="name">Its configured name.</param>
     /// <param name="handler">One or more of the handler contracts.</param>
-    public void AddExitHandler(string name, object handler) => Exits.Add(name, handler);
+    /// <param name="contribution">What its plugin declares; null for a handler of no plugin.</param>
+    public void AddExitHandler(string name, object handler, ContributionDescription? contribution = null)
+    {
+        Exits.Add(name, handler);
+        _parts.Add(new StatePart($"exit-handler/{name}", contribution?.Name ?? name, handler, null, contribution));
+    }
+
+    /// <summary>Tells of a storage backend that a device uses, which may have state of its own.</summary>
+    /// <param name="name">Name of the disk.</param>
+    /// <param name="backend">The backend.</param>
+    /// <param name="contribution">What its plugin declares; null for a backend of no plugin.</param>
+    public void AddBackend(string name, IBlockBackend backend, ContributionDescription? contribution = null) =>
+        _parts.Add(new StatePart($"disk/{name}", contribution?.Name ?? name, backend, null, contribution));
 
     private void AttachDevice(DeviceInstance instance)
     {

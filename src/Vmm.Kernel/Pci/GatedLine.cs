@@ -20,6 +20,12 @@ internal sealed class GatedLine(IInterruptLine? wire, Action<bool> status) : IIn
         }
     }
 
+    /// <summary>What the device drives, muted or not.</summary>
+    public bool Asserted => _asserted;
+
+    /// <summary>Sets what the device drives; the wire has state of its own.</summary>
+    public void Restore(bool asserted) => _asserted = asserted;
+
     public void Set(bool asserted)
     {
         lock (_lock)

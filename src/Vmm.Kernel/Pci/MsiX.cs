@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace Vmm.Kernel;
 
@@ -81,6 +82,32 @@ internal sealed class MsiX(InterruptFabric fabric, int vectors, Action enabledCh
         }
 
         Flush();
+    }
+
+    public void Save(IStateWriter state)
+    {
+        lock (_lock)
+        {
+            state.Bytes((int)MsiXField.Table, _table);
+            state.Bytes((int)MsiXField.Pending, MemoryMarshal.AsBytes(_pending.AsSpan()));
+        }
+    }
+
+    /// <summary>Sets table and pending bits; message control comes from configuration space, before.</summary>
+    public void Restore(IStateReader state)
+    {
+        lock (_lock)
+        {
+            if (!state.Bytes((int)MsiXField.Table, _table) || !state.Bytes((int)MsiXField.Pending, MemoryMarshal.AsBytes(_pending.AsSpan())))
+            {
+                throw new StateException("the MSI-X table is missing.");
+            }
+
+            if (vectors % 64 != 0)
+            {
+                _pending[^1] &= (1UL << (vectors % 64)) - 1;
+            }
+        }
     }
 
     private static byte[] NewTable(int vectors)

@@ -7,7 +7,7 @@ namespace Vmm.Kernel;
 /// One PCI function: its configuration space (PCI Local Bus Specification 3.0, chapter 6), base-address registers and
 /// interrupt pin. The device declares; the guest programs; the claims follow.
 /// </summary>
-public sealed class PciSlot : IPciSlot
+public sealed partial class PciSlot : IPciSlot
 {
     private const int CommandOffset = 0x04, StatusOffset = 0x06, BarOffset = 0x10, CapabilitiesPointer = 0x34, InterruptLineOffset = 0x3C;
     private const ushort PortDecode = 1, MemoryDecode = 2, BusMaster = 4, InterruptDisable = 0x400;
@@ -31,7 +31,7 @@ public sealed class PciSlot : IPciSlot
         Address = address;
         Owner = owner;
         InterruptLine = interruptLine;
-        _pin = new GatedLine(interruptPin == 0 ? null : new DeviceLine(machine.Interrupts.Line(interruptLine), owner), SetInterruptStatus);
+        _pin = new GatedLine(interruptPin == 0 ? null : new DeviceLine(machine.Interrupts.Line(interruptLine, $"{owner.Name}/INTx#"), owner), SetInterruptStatus);
         SetWritable(CommandOffset, PortDecode | MemoryDecode | BusMaster | InterruptDisable, 2);
         SetWritable(InterruptLineOffset, 0xFF, 1);
         SetWritable(0x0C, 0xFF, 1); // cache line size: read-write without effect (6.2.4)

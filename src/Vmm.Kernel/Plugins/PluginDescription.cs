@@ -28,11 +28,11 @@ public sealed record PluginDescription(
 /// <param name="Description">One sentence, or empty.</param>
 /// <param name="PluginId">The plugin it comes from.</param>
 /// <param name="TypeName">Full name of the type that implements it.</param>
-/// <param name="State">What a device model declares about saving its state; null for other kinds.</param>
+/// <param name="State">What it declares about saving its state; null for kinds that have none.</param>
 public sealed record ContributionDescription(
     ContributionKind Kind, string Name, string Description, string PluginId, string TypeName, DeclaredState? State);
 
-/// <summary>What a device model declares about saving its state.</summary>
+/// <summary>What a contribution declares about saving its state.</summary>
 /// <param name="Support">Whether it can be saved.</param>
 /// <param name="Version">Version of the state that it writes.</param>
 /// <param name="OldestReadable">Oldest version that it reads.</param>

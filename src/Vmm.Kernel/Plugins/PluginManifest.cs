@@ -50,16 +50,16 @@ internal static class PluginManifest
                         Named(value, nameof(ContributionAttribute.Description), ""),
                         pluginId,
                         MetadataNames.Of(file.Metadata, handle),
-                        kind == ContributionKind.Device ? State(value) : null);
+                        kind is ContributionKind.Device or ContributionKind.BlockBackend or ContributionKind.ExitHandler ? State(value, kind) : null);
                 }
             }
         }
     }
 
-    private static DeclaredState State(CustomAttributeValue<string> device) => new(
-        (StateSupport)Named(device, nameof(DeviceModelAttribute.State), (int)StateSupport.Saved),
-        Named(device, nameof(DeviceModelAttribute.StateVersion), 1),
-        Named(device, nameof(DeviceModelAttribute.OldestReadableState), 1));
+    private static DeclaredState State(CustomAttributeValue<string> attribute, ContributionKind kind) => new(
+        (StateSupport)Named(attribute, nameof(StatefulContributionAttribute.State), (int)(kind == ContributionKind.Device ? StateSupport.Saved : StateSupport.None)),
+        Named(attribute, nameof(StatefulContributionAttribute.StateVersion), 1),
+        Named(attribute, nameof(StatefulContributionAttribute.OldestReadableState), 1));
 
     private static T Named<T>(CustomAttributeValue<string> attribute, string name, T absent) =>
         attribute.NamedArguments.Where(argument => argument.Name == name).Select(argument => argument.Value).FirstOrDefault() is T value ? value : absent;

@@ -7,6 +7,7 @@ public sealed class MmioSpace
 {
     private readonly Lock _change = new();
     private readonly List<ResourceConflict> _conflicts = [];
+    private readonly ClaimList _claims = new();
     private readonly RateLimitedLog _log;
     private volatile MmioClaim[] _table = [];
     private long _unanswered;
@@ -80,6 +81,7 @@ public sealed class MmioSpace
         }
 
         var claim = new MmioClaim(this, owner, name, address, length, widths, handler);
+        _claims.Add(claim);
         if (enabled)
         {
             Map(claim, noteConflict: true);
@@ -91,6 +93,9 @@ public sealed class MmioSpace
 
         return claim;
     }
+
+    /// <summary>Every claim, mapped or not.</summary>
+    internal ClaimList AllClaims => _claims;
 
     /// <summary>Takes the conflicts noted since the last call.</summary>
     internal IReadOnlyList<ResourceConflict> TakeConflicts()

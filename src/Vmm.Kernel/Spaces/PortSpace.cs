@@ -9,6 +9,7 @@ public sealed class PortSpace
     private readonly PortClaim?[] _table = new PortClaim?[0x10000];
     private readonly Lock _change = new();
     private readonly List<ResourceConflict> _conflicts = [];
+    private readonly ClaimList _claims = new();
     private readonly RateLimitedLog _log;
     private long _unanswered;
 
@@ -74,6 +75,7 @@ public sealed class PortSpace
         }
 
         var claim = new PortClaim(this, owner, name, port, length, widths, handler);
+        _claims.Add(claim);
         if (enabled)
         {
             Map(claim, noteConflict: true);
@@ -85,6 +87,9 @@ public sealed class PortSpace
 
         return claim;
     }
+
+    /// <summary>Every claim, mapped or not.</summary>
+    internal ClaimList AllClaims => _claims;
 
     /// <summary>Takes the conflicts noted since the last call.</summary>
     internal IReadOnlyList<ResourceConflict> TakeConflicts()

@@ -47,6 +47,18 @@ internal abstract class RegionClaim(string name, DeviceInstance owner, ulong fir
         return !_enabled || Remap();
     }
 
+    /// <summary>Puts a claim of a restored VM where it was.</summary>
+    /// <returns>False when it was mapped and cannot be here.</returns>
+    public bool Place(ulong first, bool enabled, bool mapped)
+    {
+        First = first;
+        _enabled = enabled;
+        return !mapped || Map();
+    }
+
+    /// <summary>Takes the claim out of the table, as a step of restoring.</summary>
+    public void TakeOut() => Unmap();
+
     public void Dispose()
     {
         Unmap();

@@ -20,12 +20,29 @@ internal static class StateFormat
 }
 
 /// <summary>Kinds of fields.</summary>
-internal enum StateFieldKind : byte
+public enum StateFieldKind : byte
 {
+    /// <summary>8 bits.</summary>
     UInt8 = 1,
+
+    /// <summary>16 bits.</summary>
     UInt16 = 2,
+
+    /// <summary>32 bits.</summary>
     UInt32 = 3,
+
+    /// <summary>64 bits.</summary>
     UInt64 = 4,
+
+    /// <summary>Bytes.</summary>
     Bytes = 5,
+
+    /// <summary>A nested section with numbers of its own.</summary>
     Section = 6,
 }
+
+/// <summary>A field as it stands in a section, for whoever looks at state without knowing what it means.</summary>
+/// <param name="Number">Its number.</param>
+/// <param name="Kind">Its kind.</param>
+/// <param name="Value">Its value, little-endian.</param>
+public readonly record struct StateField(int Number, StateFieldKind Kind, ReadOnlyMemory<byte> Value);

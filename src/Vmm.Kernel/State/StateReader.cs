@@ -39,6 +39,9 @@ public sealed class StateReader : IStateReader
     /// <inheritdoc/>
     public int Version { get; }
 
+    /// <summary>Every field, in the order in which they were written.</summary>
+    public IEnumerable<StateField> Fields => _fields.Select(pair => new StateField(pair.Key, pair.Value.Kind, pair.Value.Value));
+
     /// <inheritdoc/>
     public byte UInt8(int field, byte fallback = 0) => Find(field, StateFieldKind.UInt8) is { } value ? value.Span[0] : fallback;
 
@@ -71,15 +74,31 @@ public sealed class StateReader : IStateReader
         return true;
     }
 
+    /// <summary>Reads bytes of any length.</summary>
+    /// <param name="field">Field number.</param>
+    /// <param name="maximum">Greatest length that is not refused.</param>
+    /// <returns>The bytes; empty when the field is absent.</returns>
+    /// <exception cref="StateException">The field has another type or is too long.</exception>
+    public ReadOnlyMemory<byte> Bytes(int field, int maximum)
+    {
+        ReadOnlyMemory<byte> value = Find(field, StateFieldKind.Bytes) ?? default;
+        return value.Length <= maximum ? value : throw Refused($"field {field} has {value.Length} bytes, more than {maximum}");
+    }
+
+    /// <summary>Opens a nested section; the caller calls <see cref="RequireAllRead"/> on it.</summary>
+    /// <param name="field">Field number.</param>
+    /// <returns>The section, or null when the field is absent.</returns>
+    public StateReader? Section(int field) =>
+        Find(field, StateFieldKind.Section) is { } value ? new StateReader(value, Version, _owner, _depth + 1) : null;
+
     /// <inheritdoc/>
     public bool Section(int field, Action<IStateReader> read)
     {
-        if (Find(field, StateFieldKind.Section) is not { } value)
+        if (Section(field) is not { } section)
         {
             return false;
         }
 
-        var section = new StateReader(value, Version, _owner, _depth + 1);
         read(section);
         section.RequireAllRead();
         return true;

@@ -9,7 +9,7 @@ public sealed class VirtualClock : ITimeSource
     private const ulong NanosecondsPerSecond = 1_000_000_000;
 
     private readonly TimeProvider _time;
-    private readonly long _wallClockAtStart;
+    private long _wallClockAtStart;
     private readonly TimerQueue _timers = new();
 
     // The clock reads _base while it stands, and _base + (host time - _hostBase) while it runs. Written when all
@@ -62,6 +62,15 @@ public sealed class VirtualClock : ITimeSource
 
     /// <summary>A timer whose callback runs under the owner's gate.</summary>
     internal IVirtualTimer CreateTimer(DeviceInstance owner, Action expired) => new VirtualTimer(this, owner, expired);
+
+    /// <summary>Sets the time of a VM that continues another one. Only while the clock stands, before anybody armed a timer by it.</summary>
+    internal void Restore(long now, long wallClock)
+    {
+        Interlocked.Increment(ref _version);
+        _base = now;
+        _wallClockAtStart = wallClock - now;
+        Interlocked.Increment(ref _version);
+    }
 
     internal void Start() => Change(running: true);
 
