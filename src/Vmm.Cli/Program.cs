@@ -7,7 +7,11 @@ using Vmm.Cli.Terminal;
 using Vmm.Kernel.Plugins;
 using Vmm.Machine;
 
-Command[] commands = [RunCommand.Command, PluginCommand.Command, ImageCommand.Command];
+Command[] commands =
+[
+    RunCommand.Command, StatCommand.Command, InspectCommand.Command, LifeCommands.Pause, LifeCommands.Resume, LifeCommands.Save,
+    PluginCommand.Command, ImageCommand.Command,
+];
 try
 {
     return await DispatchAsync(args).ConfigureAwait(false);

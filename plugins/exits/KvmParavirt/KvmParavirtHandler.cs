@@ -7,8 +7,8 @@ namespace Vmm.Plugins.KvmParavirt;
 /// Makes the machine look like one under KVM to the guest, which then takes its time from the clock structure instead
 /// of measuring timers. Steal time and asynchronous page faults are not offered.
 /// </summary>
-[ExitHandler("kvm-paravirt", Description = "KVM's CPUID leaves, clock and hypercalls")]
-public sealed class KvmParavirtHandler(IVirtualClock clock) : ICpuidHandler, IMsrHandler, IHypercallHandler
+[ExitHandler("kvm-paravirt", Description = "KVM's CPUID leaves, clock and hypercalls", State = StateSupport.Saved)]
+public sealed class KvmParavirtHandler(IVirtualClock clock) : ICpuidHandler, IMsrHandler, IHypercallHandler, IStateful
 {
     // The first pair has the numbers of old kernels (KVM_FEATURE_CLOCKSOURCE), the second those of KVM_FEATURE_CLOCKSOURCE2.
     private const uint OldWallClock = 0x11;
@@ -24,8 +24,10 @@ public sealed class KvmParavirtHandler(IVirtualClock clock) : ICpuidHandler, IMs
     private const long NoSuchCall = -1000;
     private const long NotPermitted = -1;
 
+    private const int FirstProcessorField = 16, MostProcessors = 256;
+
     private readonly ParavirtualClock _clock = new(clock);
-    private readonly ConcurrentDictionary<VcpuId, ClockRegisters> _registers = new();
+    private readonly ConcurrentDictionary<int, ClockRegisters> _registers = new();
 
     public IReadOnlyCollection<CpuidRange> CpuidRanges => KvmCpuid.Ranges;
 
@@ -76,7 +78,31 @@ public sealed class KvmParavirtHandler(IVirtualClock clock) : ICpuidHandler, IMs
         return registers.Rax is VapicPollIrq or KickCpu ? 0 : unchecked((ulong)NoSuchCall);
     }
 
-    private ClockRegisters RegistersOf(IVirtualProcessor vcpu) => _registers.GetOrAdd(vcpu.Id, static _ => new ClockRegisters());
+    /// <summary>What stands in guest memory stays right: time-stamp counter and clock go on together from where they were.</summary>
+    public void Save(IStateWriter state)
+    {
+        state.Section(1, _clock.Save);
+        foreach (var (index, registers) in _registers.OrderBy(pair => pair.Key))
+        {
+            state.Section(FirstProcessorField + index, registers.Save);
+        }
+    }
+
+    public void Restore(IStateReader state)
+    {
+        _registers.Clear();
+        state.Section(1, _clock.Restore);
+        for (int index = 0; index < MostProcessors; index++)
+        {
+            var registers = new ClockRegisters();
+            if (state.Section(FirstProcessorField + index, registers.Restore))
+            {
+                _registers[index] = registers;
+            }
+        }
+    }
+
+    private ClockRegisters RegistersOf(IVirtualProcessor vcpu) => _registers.GetOrAdd(vcpu.Id.Index, static _ => new ClockRegisters());
 
     /// <summary>The registers of one processor, touched by its thread alone.</summary>
     private sealed class ClockRegisters
@@ -91,5 +117,21 @@ public sealed class KvmParavirtHandler(IVirtualClock clock) : ICpuidHandler, IMs
         public uint NextSystemTimeVersion() => _systemTimeVersion += 2;
 
         public uint NextWallClockVersion() => _wallClockVersion += 2;
+
+        public void Save(IStateWriter state)
+        {
+            state.UInt64(1, WallClock);
+            state.UInt64(2, SystemTime);
+            state.UInt32(3, _wallClockVersion);
+            state.UInt32(4, _systemTimeVersion);
+        }
+
+        public void Restore(IStateReader state)
+        {
+            WallClock = state.UInt64(1);
+            SystemTime = state.UInt64(2);
+            _wallClockVersion = state.UInt32(3) & ~1u;
+            _systemTimeVersion = state.UInt32(4) & ~1u;
+        }
     }
 }

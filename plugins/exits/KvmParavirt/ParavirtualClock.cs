@@ -64,6 +64,22 @@ internal sealed class ParavirtualClock(IVirtualClock clock)
         return TryWriteVersioned(memory, address, info, version);
     }
 
+    public void Save(IStateWriter state)
+    {
+        if (_common is { } common)
+        {
+            state.UInt64(1, common.Timestamp);
+            state.UInt64(2, (ulong)common.Nanoseconds);
+        }
+    }
+
+    public void Restore(IStateReader state)
+    {
+        // A reference point at time 0 of both is one that no processor ever published.
+        var common = new ReferencePoint(state.UInt64(1), (long)state.UInt64(2));
+        _common = common == default ? null : common;
+    }
+
     private (ReferencePoint Point, bool IsCommon) ReferenceFor(IVirtualProcessor vcpu, ClockScale scale)
     {
         lock (_lock)

@@ -6,7 +6,7 @@ namespace Vmm.Plugins.MemoryStorage;
 /// <summary>
 /// A disk in memory, gone with the VM. Only chunks that were written take space; every other sector reads as zeros.
 /// </summary>
-[BlockBackend("memory", Description = "A disk in memory that is gone with the VM")]
+[BlockBackend("memory", Description = "A disk in memory that is gone with the VM", State = StateSupport.Unsupported)]
 public sealed class MemoryBackend : IBlockBackend, IDiscardableBlock
 {
     private const int SectorSize = 512;

@@ -1,11 +1,14 @@
 using System.Runtime.InteropServices;
 using Vmm.Cli.Arguments;
+using Vmm.Cli.Control;
 using Vmm.Cli.Terminal;
 using Vmm.Kernel;
 using Vmm.Kernel.Plugins;
+using Vmm.Machine;
 using Vmm.Machine.Boards;
 using Vmm.Machine.Configuration;
 using Vmm.Machine.Images;
+using Vmm.Machine.Snapshots;
 using Vmm.Sdk;
 
 namespace Vmm.Cli.Commands;
@@ -36,13 +39,8 @@ internal static class RunCommand
         }
 
         values.AddRange(RunOptions.ToConfiguration(arguments));
-        MachineConfiguration configuration = MachineConfiguration.Load(machineFile, Unique(values));
-        foreach (string warning in configuration.Warnings)
-        {
-            Messages.Line($"vmm: {warning}");
-        }
-
-        MachineDescription description = MachineReader.Read(configuration);
+        using SavedMachine? saved = arguments.Find(RunOptions.Restore) is { } file ? SavedMachine.Open(file) : null;
+        MachineDescription description = saved?.Describe(Unique(values)) ?? Read(MachineConfiguration.Load(machineFile, Unique(values)));
         Messages log = new(arguments.Has(RunOptions.Verbose) ? DeviceLogLevel.Debug : DeviceLogLevel.Warning);
         using PluginHost plugins = Plugins.Open(description.PluginFolders);
         using RawTerminal? terminal = description.Serial == "stdio" ? RawTerminal.Enter() : null;
@@ -50,8 +48,9 @@ internal static class RunCommand
         MachineBuilder builder = new(plugins, Engines.Create(description.Engine), log, () => new StandardStreams(keys));
         VmOutcome outcome;
         VirtualMachineStatistics statistics;
-        await using (AssembledMachine machine = builder.Build(description))
+        await using (AssembledMachine machine = saved is null ? builder.Build(description) : builder.Restore(saved, description))
         {
+            using ControlServer? control = Listen(arguments.Find(RunOptions.Name), machine, log);
             outcome = await machine.RunAsync(stop.Token).ConfigureAwait(false);
             statistics = machine.VirtualMachine.Statistics;
         }
@@ -68,6 +67,30 @@ internal static class RunCommand
         }
 
         return signals.Received is { } signal ? ExitStatus.SignalBase + signal : ExitStatus.Of(outcome);
+    }
+
+    private static MachineDescription Read(MachineConfiguration configuration)
+    {
+        foreach (string warning in configuration.Warnings)
+        {
+            Messages.Line($"vmm: {warning}");
+        }
+
+        return MachineReader.Read(configuration);
+    }
+
+    /// <summary>Opens the machine's ear. A machine without a name of its own runs as well where it cannot be reached.</summary>
+    private static ControlServer? Listen(string? name, AssembledMachine machine, Messages log)
+    {
+        try
+        {
+            return ControlServer.Start(name, machine);
+        }
+        catch (MachineException e) when (name is null)
+        {
+            log.Write(DeviceLogLevel.Information, machine.Description.Name, e.Message);
+            return null;
+        }
     }
 
     private static async Task<IReadOnlyList<KeyValuePair<string, string?>>> ImageValuesAsync(string name, CancellationToken cancellation)

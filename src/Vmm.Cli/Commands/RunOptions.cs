@@ -9,6 +9,8 @@ internal static class RunOptions
 {
     public const string Statistics = "stat";
     public const string Verbose = "verbose";
+    public const string Name = "name";
+    public const string Restore = "restore";
 
     private static readonly string[] DeviceKeys = ["name", "role", "channel", "pci"];
     private static readonly string[] DiskKeys = ["path", "format", "readonly", "device"];
@@ -17,7 +19,7 @@ internal static class RunOptions
     private static readonly (string Option, string Key)[] Plain =
     [
         ("kernel", "kernel"), ("cmdline", "cmdline"), ("entry", "entry"), ("memory", "memory"), ("cpus", "cpus"), ("engine", "engine"),
-        ("scheduler", "scheduler"), ("serial", "serial"), ("no-reboot", "noReboot"), ("on-fault", "onFault"),
+        ("scheduler", "scheduler"), ("name", "name"), ("serial", "serial"), ("no-reboot", "noReboot"), ("on-fault", "onFault"),
     ];
 
     public static IReadOnlyList<Option> All { get; } =
@@ -38,6 +40,8 @@ internal static class RunOptions
         new("plugins", "DIR", "more plugins", Repeatable: true),
         new("on-fault", "WHAT", "what a failing device means: continue, pause or stop"),
         new("no-reboot", null, "a reset or triple fault ends the machine"),
+        new(Name, "NAME", "name for 'vmm stat NAME' and the like; else that of the machine and a number"),
+        new(Restore, "F", "go on where 'vmm save' left a machine"),
         new(Statistics, null, "counts and times of VM exits at the end"),
         new(Verbose, null, "messages of devices that are meant for their authors"),
     ];
@@ -83,6 +87,11 @@ internal static class RunOptions
         if (arguments.Words is [])
         {
             return default;
+        }
+
+        if (arguments.Find(Restore) is { } saved)
+        {
+            throw new UsageException($"--restore {saved} brings its machine along: leave '{arguments.Words[0]}' away.");
         }
 
         if (arguments.Words.Count > 1)

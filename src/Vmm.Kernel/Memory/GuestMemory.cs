@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace Vmm.Kernel;
 
 /// <summary>
@@ -12,6 +14,10 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
 {
     private readonly Lock _change = new();
     private readonly List<HostMemory> _blocks = [];
+
+    // Pages of RAM regions, by the regions' addresses, that were ever pinned for writing: whoever has them pinned may
+    // write at any later time, so that they always count as dirty.
+    private readonly ConcurrentDictionary<ulong, ulong[]> _pinnedPages = new();
     private volatile GuestMemoryRegion[] _regions = [];
     private volatile PhysicalRegion[] _physical = [];
     private volatile bool _dirtyTracking;
@@ -182,6 +188,7 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
         if (access == GuestAccess.Write)
         {
             NoteWrite(region, address, length);
+            MarkPinned(region, address, length);
         }
 
         memory = new GuestMemoryManager(_blocks, HostPointer(region, address), length).Memory;
@@ -202,6 +209,40 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
         content.CopyTo(Span(region, address, content.Length));
         NoteWrite(region, address, content.Length);
         return true;
+    }
+
+    /// <summary>The bytes of a part of a region, for reading at once.</summary>
+    internal ReadOnlySpan<byte> Content(GuestMemoryRegion region, ulong address, int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(address, region.Address);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(address - region.Address + (ulong)length, region.Length, nameof(length));
+        return Span(region, address, length);
+    }
+
+    /// <summary>The ranges of a region, from first to behind the last address, for which the host has given pages; the rest is zeros.</summary>
+    internal IEnumerable<(ulong Start, ulong End)> DataRanges(GuestMemoryRegion region)
+    {
+        HostMemory? block = _blocks.Find(block => block.Address == region.Physical.HostAddress);
+        return block?.DataRanges().Select(range => (region.Address + range.Start, region.Address + range.End)) ?? [(region.Address, region.End)];
+    }
+
+    /// <summary>Takes and clears the dirty bits of every RAM region, by its address, and goes on tracking.</summary>
+    public IReadOnlyDictionary<ulong, ulong[]> TakeDirtyPages()
+    {
+        Dictionary<ulong, ulong[]> taken = _regions.Where(r => r.Kind == GuestMemoryKind.Ram).ToDictionary(r => r.Address, CollectDirtyPages);
+        foreach ((ulong address, ulong[] pinned) in _pinnedPages)
+        {
+            if (taken.TryGetValue(address, out ulong[]? bits))
+            {
+                for (int i = 0; i < bits.Length; i++)
+                {
+                    bits[i] |= Volatile.Read(ref pinned[i]);
+                }
+            }
+        }
+
+        DirtyTracking = true; // engines drop the write permissions under which they would not note a page again
+        return taken;
     }
 
     /// <summary>Takes and clears the dirty bits of a RAM region: one bit a page.</summary>
@@ -352,6 +393,26 @@ public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposa
         for (ulong page = first; bits != null && page <= last; page++)
         {
             Interlocked.Or(ref bits[page >> 6], 1UL << (int)(page & 63));
+        }
+    }
+
+    private void MarkPinned(GuestMemoryRegion region, ulong address, int length)
+    {
+        if (region.Kind == GuestMemoryKind.Alias)
+        {
+            address = region.TargetAddress + (address - region.Address);
+            region = Find(address, (ulong)length)!;
+        }
+
+        ulong[] bits = _pinnedPages.GetOrAdd(region.Address, static (_, region) => new ulong[BitmapWords(region.Length)], region);
+        ulong last = (address - region.Address + (ulong)length - 1) / HostMemory.PageSize;
+        for (ulong page = (address - region.Address) / HostMemory.PageSize; page <= last; page++)
+        {
+            ulong bit = 1UL << (int)(page & 63);
+            if ((Volatile.Read(ref bits[page >> 6]) & bit) == 0)
+            {
+                Interlocked.Or(ref bits[page >> 6], bit);
+            }
         }
     }
 

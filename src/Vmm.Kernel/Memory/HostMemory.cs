@@ -68,6 +68,20 @@ public sealed unsafe partial class HostMemory : IDisposable
         return ulong.TryParse(number, CultureInfo.InvariantCulture, out ulong kibibytes) ? kibibytes * 1024 : null;
     }
 
+    /// <summary>The offsets between which the host has given pages; everything else reads as zeros.</summary>
+    internal IEnumerable<(ulong Start, ulong End)> DataRanges()
+    {
+        const int SeekData = 3, SeekHole = 4;
+        long start = 0;
+        while (start < (long)Length && (start = Seek(_descriptor, start, SeekData)) >= 0)
+        {
+            long end = Seek(_descriptor, start, SeekHole);
+            end = end < 0 ? (long)Length : end;
+            yield return ((ulong)start & ~(PageSize - 1), ((ulong)end + PageSize - 1) & ~(PageSize - 1));
+            start = end;
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -108,6 +122,9 @@ public sealed unsafe partial class HostMemory : IDisposable
 
     [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
     private static partial int Fallocate(int descriptor, int mode, long offset, long length);
+
+    [LibraryImport("libc", EntryPoint = "lseek")]
+    private static partial long Seek(int descriptor, long offset, int whence);
 
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
     private static partial nint Mmap(nint address, nuint length, int protection, int flags, int descriptor, long offset);

@@ -1,6 +1,7 @@
 using Vmm.Kernel;
 using Vmm.Kernel.Plugins;
 using Vmm.Machine.Channels;
+using Vmm.Machine.Configuration;
 
 namespace Vmm.Machine.Boards;
 
@@ -11,24 +12,36 @@ public sealed class AssembledMachine : IAsyncDisposable
     private readonly CpuPool _pool;
     private readonly IReadOnlyList<(string Name, CharacterChannel Channel)> _channels;
 
-    internal AssembledMachine(VirtualMachine machine, PluginScope scope, CpuPool pool, IReadOnlyList<(string Name, CharacterChannel Channel)> channels)
+    internal AssembledMachine(MachineDescription description, VirtualMachine machine, PluginScope scope, CpuPool pool, IReadOnlyList<(string Name, CharacterChannel Channel)> channels)
     {
+        Description = description;
         VirtualMachine = machine;
         _scope = scope;
         _pool = pool;
         _channels = channels;
     }
 
+    /// <summary>What it was built from.</summary>
+    public MachineDescription Description { get; }
+
     /// <summary>The VM.</summary>
     public VirtualMachine VirtualMachine { get; }
 
-    /// <summary>Starts the guest and its channels, and waits for its end.</summary>
+    /// <summary>Starts the guest, or lets a restored one go on, with its channels, and waits for its end.</summary>
     /// <param name="cancellation">Stops the VM.</param>
     /// <returns>How it ended.</returns>
     /// <exception cref="MachineException">The kernel does not fit this machine.</exception>
     public async Task<VmOutcome> RunAsync(CancellationToken cancellation = default)
     {
-        VirtualMachine.Start();
+        if (VirtualMachine.State == VirtualMachineState.Created)
+        {
+            VirtualMachine.Start();
+        }
+        else
+        {
+            VirtualMachine.Resume();
+        }
+
         foreach ((string name, CharacterChannel channel) in _channels)
         {
             channel.StartInput(name);

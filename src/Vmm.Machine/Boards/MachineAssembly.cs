@@ -21,7 +21,7 @@ internal sealed class MachineAssembly(
     private CpuPool? _pool;
     private VirtualMachine? _machine;
 
-    public AssembledMachine Complete(BootPlan boot)
+    public AssembledMachine Complete(Action<VirtualMachine> boot)
     {
         IVcpuScheduler scheduler = Create<IVcpuScheduler>(ContributionKind.Scheduler, description.Scheduler, new Dictionary<Type, object>());
         int threads = Math.Min(description.ProcessorCount, Environment.ProcessorCount);
@@ -29,8 +29,8 @@ internal sealed class MachineAssembly(
         _machine = NewMachine(_pool);
         PlugEverything(_machine);
         _machine.AttachDevices();
-        _machine.Boot = boot.Execute;
-        return new AssembledMachine(_machine, _scope, _pool, _channels);
+        _machine.Boot = boot;
+        return new AssembledMachine(description, _machine, _scope, _pool, _channels);
     }
 
     /// <summary>Gives back what a failed build holds.</summary>
@@ -57,7 +57,7 @@ internal sealed class MachineAssembly(
         foreach (ComponentDescription handler in description.ExitHandlers)
         {
             object instance = Create<object>(ContributionKind.ExitHandler, handler, Services(machine, machine.CreateDeviceContext(handler.Name)));
-            machine.AddExitHandler(handler.Name, instance);
+            machine.AddExitHandler(handler.Name, instance, plugins.Find(ContributionKind.ExitHandler, handler.Type));
         }
     }
 
@@ -100,6 +100,7 @@ internal sealed class MachineAssembly(
     {
         IBlockBackend backend = Create<IBlockBackend>(
             ContributionKind.BlockBackend, new ComponentDescription(disk.Name, disk.Format, disk.BackendOptions), new Dictionary<Type, object>());
+        machine.AddBackend(disk.Name, backend, plugins.Find(ContributionKind.BlockBackend, disk.Format));
         ConfigurationOptions none = new(disk.BackendOptions.Source, []);
         Plug(machine, new DeviceDescription(disk.Name, disk.Device, none), new Dictionary<Type, object> { [typeof(IBlockBackend)] = backend });
     }
@@ -125,7 +126,7 @@ internal sealed class MachineAssembly(
             slot.Bind(machine.Pci.CreateSlot(address, context, hasPin ? PciLayout.InterruptPin : 0, PciLayout.Line(address.Device, 0)));
         }
 
-        machine.AddDevice(device.Name, device.Type, instance, context);
+        machine.AddDevice(device.Name, device.Type, instance, context, plugins.Find(ContributionKind.Device, device.Type));
     }
 
     private Dictionary<Type, object> Services(VirtualMachine machine, DeviceContext context) => new()

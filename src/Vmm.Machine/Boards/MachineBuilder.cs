@@ -2,6 +2,7 @@ using Vmm.Kernel;
 using Vmm.Kernel.Plugins;
 using Vmm.Machine.Channels;
 using Vmm.Machine.Configuration;
+using Vmm.Machine.Snapshots;
 using Vmm.Vmx;
 
 namespace Vmm.Machine.Boards;
@@ -18,19 +19,56 @@ public sealed class MachineBuilder(PluginHost plugins, IVmxEngine engine, IHostL
     /// <exception cref="MachineException">It cannot be built as described.</exception>
     public AssembledMachine Build(MachineDescription description)
     {
+        return WithMessages(() =>
+        {
+            MemoryLayout layout = Lay(description);
+            return Assemble(description, layout, BootPlan.Prepare(description, layout).Execute);
+        });
+    }
+
+    /// <summary>Builds a machine that goes on where a saved one was; it is paused.</summary>
+    /// <param name="saved">The saved machine.</param>
+    /// <param name="description">The machine, from <see cref="SavedMachine.Describe"/>.</param>
+    /// <exception cref="MachineException">It cannot be built as described, or the state does not fit it.</exception>
+    public AssembledMachine Restore(SavedMachine saved, MachineDescription description)
+    {
+        return WithMessages(() =>
+        {
+            // The kernel is in memory already; its file is needed only when the guest resets itself.
+            MemoryLayout layout = Lay(description);
+            AssembledMachine machine = Assemble(description, layout, vm => BootPlan.Prepare(description, layout).Execute(vm));
+            try
+            {
+                saved.LoadInto(machine.VirtualMachine);
+                return machine;
+            }
+            catch
+            {
+                machine.DisposeAsync().AsTask().Wait();
+                throw;
+            }
+        });
+    }
+
+    private static AssembledMachine WithMessages(Func<AssembledMachine> build)
+    {
         try
         {
-            GuestMemory.CheckSize(description.MemoryBytes);
-            MemoryLayout layout = new(description.MemoryBytes, description.ProcessorCount);
-            return Assemble(description, layout, BootPlan.Prepare(description, layout));
+            return build();
         }
-        catch (Exception e) when (e is MemoryConfigurationException or DeviceConfigurationException or ResourceConflictException or OptionException)
+        catch (Exception e) when (e is MemoryConfigurationException or DeviceConfigurationException or ResourceConflictException or OptionException or StateException)
         {
             throw new MachineException(e.Message, e);
         }
     }
 
-    private AssembledMachine Assemble(MachineDescription description, MemoryLayout layout, BootPlan boot)
+    private static MemoryLayout Lay(MachineDescription description)
+    {
+        GuestMemory.CheckSize(description.MemoryBytes);
+        return new(description.MemoryBytes, description.ProcessorCount);
+    }
+
+    private AssembledMachine Assemble(MachineDescription description, MemoryLayout layout, Action<VirtualMachine> boot)
     {
         MachineAssembly assembly = new(plugins, engine, log, standardStreams, description, layout);
         try

@@ -37,22 +37,45 @@ public sealed class MachineConfiguration
             configuration.Add(machineFile, ReadFile(machineFile));
         }
 
-        configuration.AddEnvironment(environment);
-        configuration.Add("command line", new ConfigurationBuilder().AddInMemoryCollection(commandLine).Build());
-
-        ConfigurationBuilder builder = new();
-        foreach ((string _, IConfiguration values) in configuration._layers)
-        {
-            builder.AddConfiguration(values);
-        }
-
-        configuration.Values = builder.Build();
+        configuration.AddRest(commandLine, environment);
         return configuration;
     }
+
+    /// <summary>Reads the layers for a saved machine, whose whole configuration takes the place of board and machine file.</summary>
+    /// <param name="name">Name of the saved machine for messages.</param>
+    /// <param name="saved">Its configuration.</param>
+    /// <param name="commandLine">Keys and values from the command line.</param>
+    /// <param name="environment">The environment; that of the process unless a test gives its own.</param>
+    /// <exception cref="MachineException">A key is unknown.</exception>
+    public static MachineConfiguration LoadSaved(string name, IReadOnlyDictionary<string, string> saved,
+        IEnumerable<KeyValuePair<string, string?>> commandLine, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        MachineConfiguration configuration = new();
+        configuration.Add(name, new ConfigurationBuilder().AddInMemoryCollection(saved.Select(pair => KeyValuePair.Create(pair.Key, (string?)pair.Value))).Build());
+        configuration.AddRest(commandLine, environment);
+        return configuration;
+    }
+
+    /// <summary>Every key with its value in the layers as one.</summary>
+    internal IReadOnlyDictionary<string, string> Settings =>
+        Values.AsEnumerable().Where(pair => pair.Value is not null).ToDictionary(pair => pair.Key, pair => pair.Value!, StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Name of the last layer that says something about a key or group, for messages.</summary>
     internal string SourceOf(string path) =>
         _layers.FindLast(layer => layer.Values.GetSection(path).Exists()).Name ?? "pc.json";
+
+    private void AddRest(IEnumerable<KeyValuePair<string, string?>> commandLine, IReadOnlyDictionary<string, string>? environment)
+    {
+        AddEnvironment(environment);
+        Add("command line", new ConfigurationBuilder().AddInMemoryCollection(commandLine).Build());
+        ConfigurationBuilder builder = new();
+        foreach ((string _, IConfiguration values) in _layers)
+        {
+            builder.AddConfiguration(values);
+        }
+
+        Values = builder.Build();
+    }
 
     private static Stream OpenBoard(string name) =>
         typeof(MachineConfiguration).Assembly.GetManifestResourceStream($"Boards/{name}.json")

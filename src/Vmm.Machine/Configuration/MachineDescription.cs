@@ -51,6 +51,9 @@ public sealed record MachineDescription
     /// <summary>Exit handlers in the order of their names.</summary>
     public required IReadOnlyList<ComponentDescription> ExitHandlers { get; init; }
 
+    /// <summary>Every key of the configuration with its value, such as <c>devices:com1:type</c>: what a saved machine carries along.</summary>
+    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
+
     /// <summary>More folders with plugins.</summary>
     public IReadOnlyList<string> PluginFolders { get; init; } = [];
 }

@@ -37,6 +37,7 @@ public static class MachineReader
             Devices = [.. Enabled(configuration, "devices").Select(section => ReadDevice(configuration, section))],
             ExitHandlers = [.. Enabled(configuration, "exits").Select(section => ReadComponent(configuration, section))],
             Disks = [.. values.GetSection("disks").GetChildren().Select(section => ReadDisk(configuration, section))],
+            Settings = configuration.Settings,
             PluginFolders = ReadList(values.GetSection("plugins")),
         };
     }

@@ -8,7 +8,8 @@ internal sealed class Shell(IGuestConsole console)
     /// <summary>What the user space of the image prints when it is up.</summary>
     public const string Banner = "is up after";
 
-    private const string Prompt = "vmm:/root# ";
+    /// <summary>What it prints when it waits for a command.</summary>
+    public const string Prompt = "vmm:/root# ";
     private int _number;
 
     /// <summary>Waits for the prompt of a machine that was started.</summary>

@@ -64,6 +64,29 @@ internal sealed class Transcript
         }
     }
 
+    /// <summary>Waits until there is so much text.</summary>
+    /// <param name="length">Characters.</param>
+    /// <param name="deadline">How long it may take.</param>
+    public async Task ReachAsync(int length, TimeSpan deadline)
+    {
+        using CancellationTokenSource late = new(deadline);
+        while (true)
+        {
+            Task changed;
+            lock (_gate)
+            {
+                if (_text.Length >= length || _ended)
+                {
+                    return;
+                }
+
+                changed = _changed.Task;
+            }
+
+            await changed.WaitAsync(late.Token);
+        }
+    }
+
     /// <summary>Waits for a text after what the last call found.</summary>
     /// <param name="wanted">The text.</param>
     /// <param name="deadline">How long it may take.</param>

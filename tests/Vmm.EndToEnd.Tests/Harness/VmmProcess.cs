@@ -73,6 +73,9 @@ internal sealed partial class VmmProcess : IGuestConsole, IAsyncDisposable
         }
     }
 
+    /// <summary>Waits until the guest has sent so many characters.</summary>
+    public Task ReachAsync(int characters, TimeSpan deadline) => _output.ReachAsync(characters, deadline);
+
     public async Task TypeAsync(string text)
     {
         await _process.StandardInput.WriteAsync(text);

@@ -7,6 +7,7 @@ using Vmm.Kernel.Plugins;
 using Vmm.Machine.Boards;
 using Vmm.Machine.Channels;
 using Vmm.Machine.Configuration;
+using Vmm.Machine.Snapshots;
 using Vmm.Sdk;
 
 namespace Vmm.EndToEnd.Tests.Linux;
@@ -17,22 +18,34 @@ internal sealed class InProcessMachine : IGuestConsole, IAsyncDisposable
     private readonly PluginHost _plugins = PluginHost.Open([Path.Combine(Path.GetDirectoryName(VmmProcess.Executable)!, "plugins")]);
     private readonly Endpoint _console = new();
     private readonly AssembledMachine _machine;
-    private readonly Task<VmOutcome> _run;
+    private Task<VmOutcome>? _run;
 
+    /// <summary>Boots Linux.</summary>
     public InProcessMachine(string disk)
-    {
-        Dictionary<string, string?> values = new()
+        : this(new Dictionary<string, string?>
         {
             ["kernel"] = LinuxImage.Image.Kernel,
             ["initrd:0"] = LinuxImage.Image.Initrd,
             ["cmdline"] = "console=ttyS0 panic=-1",
             ["noReboot"] = "on",
             ["disks:disk0:path"] = disk,
-        };
+        }) => Run();
+
+    /// <summary>Builds any machine; <see cref="Run"/> starts it.</summary>
+    public InProcessMachine(Dictionary<string, string?> values)
+    {
         MachineDescription description = MachineReader.Read(MachineConfiguration.Load(null, values, new Dictionary<string, string>()));
         _machine = new MachineBuilder(_plugins, new SoftwareEngine(), _console, () => _console).Build(description);
-        _run = _machine.RunAsync();
     }
+
+    /// <summary>Restores a machine; <see cref="Run"/> lets it go on.</summary>
+    public InProcessMachine(SavedMachine saved) =>
+        _machine = new MachineBuilder(_plugins, new SoftwareEngine(), _console, () => _console).Restore(saved, saved.Describe([], new Dictionary<string, string>()));
+
+    public AssembledMachine Machine => _machine;
+
+    /// <summary>Starts the guest, or lets it go on.</summary>
+    public void Run() => _run = _machine.RunAsync();
 
     public Task<string> ExpectAsync(string text, TimeSpan deadline) => _console.Output.ExpectAsync(text, deadline);
 
@@ -41,7 +54,7 @@ internal sealed class InProcessMachine : IGuestConsole, IAsyncDisposable
     /// <summary>Waits for the end that a guest chooses.</summary>
     public async Task WaitForPowerOffAsync()
     {
-        Assert.IsType<VmOutcome.PoweredOff>(await _run.WaitAsync(Deadlines.Command));
+        Assert.IsType<VmOutcome.PoweredOff>(await _run!.WaitAsync(Deadlines.Command));
         Assert.Empty(_console.Messages);
     }
 

@@ -21,6 +21,18 @@ public sealed class KvmParavirtHandlerTests
     }
 
     [Fact]
+    public void Registers_versions_and_the_common_reference_point_are_state()
+    {
+        Assert.True(_handler.Write(_vcpu, SystemTime, Area | 1));
+        Assert.True(_handler.Write(_vcpu, WallClock, Area + 64));
+        _board.Clock.Advance(1_000);
+        var other = new KvmParavirtHandler(_board.Clock);
+        StateRoundTrip.Check(_handler, other);
+        Assert.True(other.Read(_vcpu, SystemTime, out ulong address));
+        Assert.Equal(Area | 1, address);
+    }
+
+    [Fact]
     public void The_signature_is_kvms()
     {
         var result = Cpuid(0x40000000);
