@@ -24,11 +24,10 @@ internal sealed class RuntimeFolder
         string path = Locate();
         try
         {
-            const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-            DirectoryInfo folder = Directory.CreateDirectory(path, OwnerOnly);
-            if (folder.UnixFileMode != OwnerOnly)
+            DirectoryInfo folder = Directory.CreateDirectory(path);
+            if (!OperatingSystem.IsWindows())
             {
-                folder.UnixFileMode = OwnerOnly;
+                folder.UnixFileMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
             }
 
             return new RuntimeFolder(path);
