@@ -14,6 +14,9 @@ internal sealed class ControlServer : IDisposable
 {
     private const int MostDefaultNames = 1000, LongestRequest = 64 << 10;
 
+    /// <summary>Whoever connects and says or reads nothing for so long is left: others wait behind.</summary>
+    private const int PatienceMilliseconds = 5000;
+
     private readonly RuntimeFolder _folder;
     private readonly FileStream _held;
     private readonly Socket _listener;
@@ -88,7 +91,9 @@ internal sealed class ControlServer : IDisposable
         {
             try
             {
-                using NetworkStream stream = new(_listener.Accept(), ownsSocket: true);
+                Socket connection = _listener.Accept();
+                connection.ReceiveTimeout = connection.SendTimeout = PatienceMilliseconds;
+                using NetworkStream stream = new(connection, ownsSocket: true);
                 ControlMessage.Write(stream, Answer(ControlMessage.Read<ControlRequest>(stream, LongestRequest)));
             }
             catch (Exception e) when (e is SocketException or IOException or MachineException or ObjectDisposedException)

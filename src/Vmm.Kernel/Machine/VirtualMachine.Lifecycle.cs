@@ -169,25 +169,30 @@ public sealed partial class VirtualMachine
         {
             lock (_transition)
             {
-                if (_state == VirtualMachineState.Stopped)
-                {
-                    return;
-                }
-
-                Quiesce();
-                ResetDevices(ResetKind.System);
-                _addressLine20.Enabled = true;
-                PowerOnProcessors();
-                Volatile.Write(ref _resetting, 0);
-                if (_state == VirtualMachineState.Running)
-                {
-                    Go();
-                }
+                ResetIfRequested();
             }
         }
         catch (Exception e)
         {
             RequestEnd(new VmOutcome.Faulted($"The reset of VM '{Options.Name}' failed: {e.Message}"));
+        }
+    }
+
+    private void ResetIfRequested()
+    {
+        if (_state == VirtualMachineState.Stopped || Volatile.Read(ref _resetting) == 0)
+        {
+            return;
+        }
+
+        Quiesce();
+        ResetDevices(ResetKind.System);
+        _addressLine20.Enabled = true;
+        PowerOnProcessors();
+        Volatile.Write(ref _resetting, 0);
+        if (_state == VirtualMachineState.Running)
+        {
+            Go();
         }
     }
 

@@ -20,10 +20,11 @@ public sealed partial class VirtualMachine
     {
         lock (_transition)
         {
+            ResetIfRequested(); // a reset that the guest has asked for is nobody's state
             VirtualMachineState before = _state;
-            if (before is not (VirtualMachineState.Running or VirtualMachineState.Paused))
+            if (before is not (VirtualMachineState.Running or VirtualMachineState.Paused) || _ending != 0)
             {
-                throw new InvalidOperationException($"VM '{Options.Name}' is {before}: it has no state to look at.");
+                throw new InvalidOperationException($"VM '{Options.Name}' is not running or paused: it has no state to look at.");
             }
 
             if (before == VirtualMachineState.Running)
