@@ -11,6 +11,8 @@ namespace Vmm.EndToEnd.Tests.Snapshots;
 /// <summary>Every shipped device that a board has: saving changes nothing, and what is restored is what was saved and works.</summary>
 public sealed class ShippedStateTests : IDisposable
 {
+    private const int MutationRounds = 60;
+
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -43,6 +45,38 @@ public sealed class ShippedStateTests : IDisposable
         await first.TypeAsync("yq");
         await first.ExpectAsync("y", Deadlines.Command);
         await first.WaitForPowerOffAsync();
+    }
+
+    [Fact]
+    public async Task Mutated_state_of_real_devices_is_refused_or_runs_and_the_host_is_unharmed()
+    {
+        await using InProcessMachine first = new(Machine());
+        first.Run();
+        await first.ExpectAsync("R", Deadlines.Command);
+        first.Machine.VirtualMachine.Pause();
+        IReadOnlyList<StateSection> saved = first.Machine.VirtualMachine.SaveState();
+        int seed = Random.Shared.Next();
+        Random random = new(seed);
+        for (int round = 0; round < MutationRounds; round++)
+        {
+            StateSection[] mutated = [.. saved];
+            int victim = random.Next(saved.Count);
+            byte[] content = saved[victim].Content.ToArray();
+            for (int i = random.Next(1, 6); i > 0; i--)
+            {
+                content[random.Next(content.Length)] = (byte)random.Next(256);
+            }
+
+            mutated[victim] = saved[victim] with { Content = content };
+            await using InProcessMachine second = new(Machine());
+            Exception? thrown = Record.Exception(() => second.Machine.VirtualMachine.StartPaused(mutated));
+            Assert.True(thrown is null or StateException, $"seed {seed}, round {round}, {saved[victim].Path}: {thrown}");
+            if (thrown is null)
+            {
+                second.Run();
+                _ = second.Machine.VirtualMachine.WhileQuiet(() => true);
+            }
+        }
     }
 
     [Fact]
