@@ -74,7 +74,10 @@ public sealed class ShippedStateTests : IDisposable
             if (thrown is null)
             {
                 second.Run();
-                _ = second.Machine.VirtualMachine.WhileQuiet(() => true);
+
+                // The guest may have ended at once by what its processor was made to be.
+                thrown = Record.Exception(() => second.Machine.VirtualMachine.WhileQuiet(() => true));
+                Assert.True(thrown is null or InvalidOperationException, $"seed {seed}, round {round}, {saved[victim].Path}: {thrown}");
             }
         }
     }
