@@ -54,7 +54,7 @@ public sealed partial class SavedLinuxTests : IDisposable
             int moment = random.Next(1, MostBootCharacters);
             try
             {
-                await using VmmProcess first = Start("linux");
+                await using VmmProcess first = Start("linux", "--cpus", $"{1 + (round % 2)}");
                 await first.ReachAsync(moment, Deadlines.Boot);
                 await SaveAsync(first);
                 await using VmmProcess second = Start("--restore", _folder.At("saved"));
