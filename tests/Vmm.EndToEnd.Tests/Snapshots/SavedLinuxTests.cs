@@ -7,7 +7,7 @@ namespace Vmm.EndToEnd.Tests.Snapshots;
 public sealed partial class SavedLinuxTests : IDisposable
 {
     private const int BootMoments = 5;
-    private const int MostBootCharacters = 9000;
+    private const int MostBootCharacters = 16000;
 
     private readonly TemporaryFolder _folder = new();
     private readonly string _name = $"test-{Guid.NewGuid():N}"[..20];
