@@ -4,6 +4,7 @@ using Vmm.EndToEnd.Tests.Harness;
 using Vmm.EndToEnd.Tests.Linux;
 using Vmm.Kernel;
 using Vmm.Machine.Snapshots;
+using Vmm.Sdk;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Vmm.EndToEnd.Tests.Snapshots;
