@@ -39,8 +39,12 @@ internal sealed class InProcessMachine : IGuestConsole, IAsyncDisposable
     }
 
     /// <summary>Restores a machine; <see cref="Run"/> lets it go on.</summary>
-    public InProcessMachine(SavedMachine saved) =>
-        _machine = new MachineBuilder(_plugins, new SoftwareEngine(), _console, () => _console).Restore(saved, saved.Describe([], new Dictionary<string, string>()));
+    public InProcessMachine(SavedMachine saved, string disk)
+    {
+        Dictionary<string, string?> values = new() { ["disks:disk0:path"] = disk };
+        MachineDescription description = saved.Describe(values, new Dictionary<string, string>());
+        _machine = new MachineBuilder(_plugins, new SoftwareEngine(), _console, () => _console).Restore(saved, description);
+    }
 
     public AssembledMachine Machine => _machine;
 

@@ -15,6 +15,7 @@ public sealed class ShippedStateTests : IDisposable
     private const int MutationRounds = 60;
 
     private readonly TemporaryFolder _folder = new();
+    private int _disks;
 
     public void Dispose() => _folder.Dispose();
 
@@ -35,7 +36,7 @@ public sealed class ShippedStateTests : IDisposable
 
         new MachineSaver(first.Machine).Save(_folder.At("saved"));
         using SavedMachine file = SavedMachine.Open(_folder.At("saved"));
-        await using InProcessMachine second = new(file);
+        await using InProcessMachine second = new(file, NewDisk());
         AssertSame(saved, second.Machine.VirtualMachine.SaveState());
         second.Run();
         await second.TypeAsync("x");
@@ -96,7 +97,7 @@ public sealed class ShippedStateTests : IDisposable
         saver.Save(_folder.At("two"), incremental: true);
         Assert.True(new FileInfo(_folder.At("two")).Length < new FileInfo(_folder.At("one")).Length);
         using SavedMachine file = SavedMachine.Open(_folder.At("two"));
-        await using InProcessMachine second = new(file);
+        await using InProcessMachine second = new(file, NewDisk());
         second.Run();
         await second.TypeAsync("zq");
         await second.ExpectAsync("z", Deadlines.Command);
@@ -135,10 +136,12 @@ public sealed class ShippedStateTests : IDisposable
         ["kernel"] = _folder.Write("guest.bin", GuestImage.Create(Guest)),
         ["memory"] = "16M",
         ["noReboot"] = "on",
-        ["disks:disk0:path"] = _folder.Disk("disk.raw", 1 << 20),
+        ["disks:disk0:path"] = NewDisk(),
         ["devices:exit:type"] = "isa-debug-exit",
         ["devices:exit:options:port"] = "0xf4",
     };
+
+    private string NewDisk() => _folder.Disk($"disk{++_disks}.raw", 1 << 20);
 
     /// <summary>Programs whatever has registers, says so, then echoes what is typed until a q.</summary>
     private static void Guest(Assembler a)
