@@ -56,14 +56,14 @@ internal sealed partial class VirtualProcessor
     private void Check(ProcessorState state)
     {
         const ulong X87 = 1;
-        const int LegacyAndHeader = 576;
+        const int LeastArea = 832;
         ulong supported = Machine.Cpuid.SupportedXcr0 | X87;
         if ((state.Xcr0 & X87) == 0 || (state.Xcr0 & ~supported) != 0)
         {
             throw new StateException($"XCR0 is 0x{state.Xcr0:x}, and engine '{Machine.Engine.Name}' has the components 0x{supported:x}.");
         }
 
-        if (state.XsaveArea.Length < LegacyAndHeader || state.Activity > (uint)ActivityState.WaitForSipi)
+        if (state.XsaveArea.Length < LeastArea || state.Activity > (uint)ActivityState.WaitForSipi)
         {
             throw new StateException($"an XSAVE area of {state.XsaveArea.Length} bytes or activity state {state.Activity} is impossible.");
         }
