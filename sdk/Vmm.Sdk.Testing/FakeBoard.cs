@@ -7,7 +7,7 @@ namespace Vmm.Sdk.Testing;
 /// inspectable. Pass the board itself as the <see cref="IDeviceContext"/>. Nothing happens by itself: time moves with
 /// <see cref="FakeClock.Advance"/>, posted work runs with <see cref="RunPosted"/>.
 /// </summary>
-public sealed class FakeBoard : IDeviceContext, IBoard
+public sealed class FakeBoard : IDeviceContext, IBoard, IFirmwareFiles
 {
     private readonly BlockingCollection<Action> _posted = [];
 
@@ -38,6 +38,9 @@ public sealed class FakeBoard : IDeviceContext, IBoard
     /// <summary>The FERR# pin of the processors.</summary>
     public FakeFloatingPointErrorPin FloatingPointErrorPin { get; } = new();
 
+    /// <summary>The shadow RAM, recorded.</summary>
+    public FakeShadowMemory Shadow { get; } = new();
+
     /// <summary>A character channel with both directions in the hands of the test.</summary>
     public FakeCharacterChannel Channel { get; } = new();
 
@@ -52,6 +55,9 @@ public sealed class FakeBoard : IDeviceContext, IBoard
 
     /// <inheritdoc/>
     public int ProcessorCount { get; init; } = 1;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<FirmwareFile> Files { get; init; } = [];
 
     IPortSpace IDeviceContext.Ports => Ports;
 

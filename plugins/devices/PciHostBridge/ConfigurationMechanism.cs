@@ -6,7 +6,7 @@ namespace Vmm.Plugins.PciHostBridge;
 /// Configuration mechanism #1 (PCI Local Bus Specification 3.0, 3.2.2.3.2): CONFIG_ADDRESS at 0xCF8, double words only;
 /// CONFIG_DATA at 0xCFC to 0xCFF, any width.
 /// </summary>
-internal sealed class ConfigurationMechanism(IPciConfigurationSpace space, ResetControl reset) : IPortDevice
+internal sealed class ConfigurationMechanism(IPciConfigurationSpace space, BridgeRegisters own, ResetControl reset) : IPortDevice
 {
     public const ushort FirstPort = 0xcf8;
     public const int Length = 8;
@@ -32,7 +32,7 @@ internal sealed class ConfigurationMechanism(IPciConfigurationSpace space, Reset
     {
         (0, AccessWidth.DoubleWord) => _address,
         (ResetControlOffset, AccessWidth.Byte) => reset.Value,
-        _ when TryLocate(offset, width, out ushort register) => space.Read(Function, register, width),
+        _ when TryLocate(offset, width, out ushort register) => own.Read(Function, register, width, space.Read(Function, register, width)),
         _ => ulong.MaxValue,
     };
 
@@ -49,6 +49,7 @@ internal sealed class ConfigurationMechanism(IPciConfigurationSpace space, Reset
         else if (TryLocate(offset, width, out ushort register))
         {
             space.Write(Function, register, width, (uint)value);
+            own.Write(Function, register, width, (uint)value);
         }
     }
 

@@ -18,14 +18,15 @@ internal static class RunOptions
     /// <summary>Options whose value goes to one key as it is.</summary>
     private static readonly (string Option, string Key)[] Plain =
     [
-        ("kernel", "kernel"), ("cmdline", "cmdline"), ("entry", "entry"), ("memory", "memory"), ("cpus", "cpus"), ("engine", "engine"),
+        ("kernel", "kernel"), ("firmware", "firmware"), ("cmdline", "cmdline"), ("entry", "entry"), ("memory", "memory"), ("cpus", "cpus"), ("engine", "engine"),
         ("scheduler", "scheduler"), ("name", "name"), ("serial", "serial"), ("no-reboot", "noReboot"), ("on-fault", "onFault"),
     ];
 
     public static IReadOnlyList<Option> All { get; } =
     [
         new("kernel", "F", "kernel: Linux bzImage or vmlinux, PVH or Multiboot 1 ELF"),
-        new("initrd", "F", "initial RAM disk; for Multiboot, a module", Repeatable: true),
+        new("firmware", "F", "firmware, such as SeaBIOS: boots from a disk instead of a kernel"),
+        new("initrd", "F", "initial RAM disk; for Multiboot, a module ('F arguments')", Repeatable: true),
         new("cmdline", "S", "kernel command line"),
         new("entry", "MODE", "auto, linux16, linux32, linux64, pvh or multiboot"),
         new("memory", "SIZE", "RAM, such as 512M or 2G"),

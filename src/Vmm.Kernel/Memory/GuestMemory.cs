@@ -10,7 +10,7 @@ namespace Vmm.Kernel;
 /// Invariant of the unsafe code here: the blocks behind regions and bitmaps stay mapped while this object or a range
 /// pinned in it is referenced, and every access is checked against its region before the pointer is made.
 /// </remarks>
-public sealed unsafe class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposable
+public sealed unsafe partial class GuestMemory : IGuestMemory, IPhysicalMemory, IDisposable
 {
     private readonly Lock _change = new();
     private readonly List<HostMemory> _blocks = [];

@@ -6,11 +6,23 @@ namespace Vmm.Machine.Acpi;
 /// <summary>ACPI tables, ready to be written into guest memory (ACPI 6.5 ch. 5).</summary>
 public sealed class AcpiTables
 {
-    private const int RootPointerBytes = 36;
+    /// <summary>Bytes of the root pointer.</summary>
+    public const int RootPointerBytes = 36;
+
+    /// <summary>Where the first table stands behind the start of the root pointer.</summary>
+    public const int FirstTable = Alignment;
+
+    /// <summary>Where a table's checksum is in its header, and where its length.</summary>
+    internal const int ChecksumOffset = 9, LengthOffset = 4;
+
+    /// <summary>Where the root pointer has the address of the XSDT, and the checksum over all of itself.</summary>
+    internal const int XsdtOffset = 24, ExtendedChecksumOffset = 32;
+
     private const int HeaderBytes = 36;
     private const int Alignment = 64;
 
     private readonly List<byte> _bytes = [];
+    private readonly List<AcpiPointer> _pointers = [];
 
     private AcpiTables(ulong address) => Address = address;
 
@@ -23,6 +35,9 @@ public sealed class AcpiTables
     /// <summary>All tables, root pointer first.</summary>
     public ReadOnlySpan<byte> Bytes => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_bytes);
 
+    /// <summary>Where tables point to tables.</summary>
+    internal IReadOnlyList<AcpiPointer> Pointers => _pointers;
+
     /// <summary>Makes the tables of a platform.</summary>
     /// <param name="platform">What there is.</param>
     /// <param name="address">Where they will stand: below 4 GiB, 16-byte-aligned; between E0000h and FFFFFh for guests that search.</param>
@@ -32,9 +47,11 @@ public sealed class AcpiTables
         tables._bytes.AddRange(new byte[RootPointerBytes]);
         ulong facs = tables.Append(FirmwareControlStructure.Build());
         ulong dsdt = tables.Append(Table("DSDT", 2, DifferentiatedDescription.Build(platform)));
+        ulong fadt = tables.Append(Table("FACP", 6, FixedDescription.Build(platform, facs, dsdt)));
+        tables.NotePointers(fadt, FixedDescription.Pointers);
         List<ulong> listed =
         [
-            tables.Append(Table("FACP", 6, FixedDescription.Build(platform, facs, dsdt))),
+            fadt,
             tables.Append(Table("APIC", 5, InterruptControllers.Build(platform))),
         ];
         if (platform.Hpet is { } hpet)
@@ -54,6 +71,7 @@ public sealed class AcpiTables
         }
 
         ulong xsdt = tables.Append(Table("XSDT", 1, list));
+        tables.NotePointers(xsdt, [.. listed.Select((_, i) => (HeaderBytes + (i * 8), 8))]);
         WriteRootPointer(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(tables._bytes), xsdt);
         return tables;
     }
@@ -64,14 +82,14 @@ public sealed class AcpiTables
         byte[] table = new byte[HeaderBytes + content.Length];
         content.CopyTo(table.AsSpan(HeaderBytes));
         Encoding.ASCII.GetBytes(signature, table);
-        BinaryPrimitives.WriteInt32LittleEndian(table.AsSpan(4), table.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(table.AsSpan(LengthOffset), table.Length);
         table[8] = revision;
         "VMM   "u8.CopyTo(table.AsSpan(10));
         "VMM-PC  "u8.CopyTo(table.AsSpan(16));
         BinaryPrimitives.WriteInt32LittleEndian(table.AsSpan(24), 1);
         "VMM "u8.CopyTo(table.AsSpan(28));
         BinaryPrimitives.WriteInt32LittleEndian(table.AsSpan(32), 1);
-        table[9] = Checksum(table);
+        table[ChecksumOffset] = Checksum(table);
         return table;
     }
 
@@ -83,6 +101,12 @@ public sealed class AcpiTables
         return address;
     }
 
+    private void NotePointers(ulong table, IReadOnlyList<(int Offset, int Bytes)> fields)
+    {
+        int start = (int)(table - Address);
+        _pointers.AddRange(fields.Select(field => new AcpiPointer(start, field.Offset, field.Bytes)));
+    }
+
     /// <summary>RSDP of revision 2 (ACPI 6.5 5.2.5.3), without an RSDT.</summary>
     private static void WriteRootPointer(Span<byte> pointer, ulong xsdt)
     {
@@ -90,9 +114,9 @@ public sealed class AcpiTables
         "VMM   "u8.CopyTo(pointer[9..]);
         pointer[15] = 2;
         BinaryPrimitives.WriteInt32LittleEndian(pointer[20..], RootPointerBytes);
-        BinaryPrimitives.WriteUInt64LittleEndian(pointer[24..], xsdt);
+        BinaryPrimitives.WriteUInt64LittleEndian(pointer[XsdtOffset..], xsdt);
         pointer[8] = Checksum(pointer[..20]);
-        pointer[32] = Checksum(pointer[..RootPointerBytes]);
+        pointer[ExtendedChecksumOffset] = Checksum(pointer[..RootPointerBytes]);
     }
 
     /// <summary>The byte that makes the sum of all bytes zero.</summary>
@@ -107,3 +131,9 @@ public sealed class AcpiTables
         return (byte)-sum;
     }
 }
+
+/// <summary>A field of a table with the address of another table.</summary>
+/// <param name="Table">Where its table stands behind the start of the root pointer.</param>
+/// <param name="Offset">Where it is in its table.</param>
+/// <param name="Bytes">Its length.</param>
+internal readonly record struct AcpiPointer(int Table, int Offset, int Bytes);

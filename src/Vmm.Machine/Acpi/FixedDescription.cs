@@ -26,6 +26,9 @@ internal static class FixedDescription
 
     private const byte PortSpace = 1;
 
+    /// <summary>FIRMWARE_CTRL, DSDT and X_DSDT.</summary>
+    public static IReadOnlyList<(int Offset, int Bytes)> Pointers { get; } = [(36, 4), (40, 4), (140, 8)];
+
     public static byte[] Build(AcpiPlatform platform, ulong facs, ulong dsdt)
     {
         byte[] table = new byte[TableBytes - HeaderBytes];

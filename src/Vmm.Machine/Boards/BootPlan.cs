@@ -1,54 +1,37 @@
 using Vmm.Kernel;
-using Vmm.Machine.Acpi;
 using Vmm.Machine.Boot;
 using Vmm.Machine.Configuration;
-using Vmm.Machine.Pci;
 
 namespace Vmm.Machine.Boards;
 
-/// <summary>What firmware would do at every start of the machine: PCI addresses, tables, the kernel.</summary>
-internal sealed class BootPlan
+/// <summary>How a machine starts: what its memory holds before the first instruction, and which instruction that is.</summary>
+internal abstract class BootPlan
 {
-    private const string LinuxCommandLine = "console=ttyS0";
-    private readonly BootRequest _request;
-    private readonly AcpiTables _tables;
+    /// <summary>The firmware's ROM, or nothing.</summary>
+    public virtual ReadOnlyMemory<byte> Rom => default;
 
-    private BootPlan(BootRequest request, AcpiTables tables)
-    {
-        _request = request;
-        _tables = tables;
-    }
+    /// <summary>What the firmware is told.</summary>
+    public virtual IReadOnlyList<FirmwareFile> FirmwareFiles => [];
 
     /// <summary>Reads the files of a description.</summary>
-    /// <exception cref="MachineException">A file is missing, or the kernel is none.</exception>
-    public static BootPlan Prepare(MachineDescription description, MemoryLayout memory)
+    /// <exception cref="MachineException">A file is missing or is not what it should be.</exception>
+    public static BootPlan Prepare(MachineDescription description, MemoryLayout memory) => description switch
     {
-        string path = description.Kernel
-            ?? throw new MachineException("There is nothing to boot: pass --kernel FILE, or 'run linux' for a ready-made Linux.");
-        AcpiTables tables = AcpiTables.Build(FirmwareRoles.Describe(memory, description.Devices), MemoryLayout.FirmwareAreaStart);
-        BootFile kernel = ReadFile("kernel", path);
-        IBootProtocol protocol = BootLoader.Detect(kernel, description.Entry);
-        BootRequest request = new()
-        {
-            Kernel = kernel,
-            Modules = [.. description.Initrd.Select(file => ReadFile("initial RAM disk", file))],
-            CommandLine = description.CommandLine ?? (protocol is MultibootProtocol ? "" : LinuxCommandLine),
-            Memory = memory,
-            RootPointer = tables.RootPointer,
-            Entry = description.Entry,
-        };
-        return new BootPlan(request, tables);
-    }
+        { Firmware: { } firmware, Kernel: null, Initrd: [], CommandLine: null } => FirmwareBoot.Prepare(firmware, description, memory),
+        { Firmware: not null } => throw new MachineException(
+            "Firmware boots from a disk, and a kernel of the command line boots without firmware: give either --firmware, or --kernel with --initrd and --cmdline."),
+        { Kernel: { } kernel } => KernelBoot.Prepare(kernel, description, memory),
+        _ => throw new MachineException("There is nothing to boot: pass --kernel FILE, --firmware FILE with a disk, or 'run linux' for a ready-made Linux."),
+    };
+
+    /// <summary>The same for a machine that goes on from saved state: a kernel's files are read only if the guest resets itself.</summary>
+    public static BootPlan PrepareLater(MachineDescription description, MemoryLayout memory) =>
+        description.Firmware is null ? new LateKernelBoot(description, memory) : Prepare(description, memory);
 
     /// <summary>Makes the machine ready for its first instruction; also after a reset.</summary>
-    public void Execute(VirtualMachine machine)
-    {
-        machine.Pci.AssignResources(PciLayout.MemoryStart, PciLayout.MemoryEnd, PciLayout.PortStart);
-        new BootMemory(machine.Memory).Write("ACPI tables", _tables.Address, _tables.Bytes);
-        machine.SetProcessorState(0, BootLoader.Load(_request, machine.Memory));
-    }
+    public abstract void Execute(VirtualMachine machine);
 
-    private static BootFile ReadFile(string what, string path)
+    protected static BootFile ReadFile(string what, string path)
     {
         try
         {
@@ -58,5 +41,10 @@ internal sealed class BootPlan
         {
             throw new MachineException($"{path}: the {what} cannot be read: {e.Message}", e);
         }
+    }
+
+    private sealed class LateKernelBoot(MachineDescription description, MemoryLayout memory) : BootPlan
+    {
+        public override void Execute(VirtualMachine machine) => Prepare(description, memory).Execute(machine);
     }
 }

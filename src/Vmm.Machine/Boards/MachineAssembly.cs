@@ -2,6 +2,7 @@ using Vmm.Kernel;
 using Vmm.Kernel.Plugins;
 using Vmm.Machine.Channels;
 using Vmm.Machine.Configuration;
+using Vmm.Machine.Firmware;
 using Vmm.Machine.Pci;
 using Vmm.Vmx;
 
@@ -20,16 +21,19 @@ internal sealed class MachineAssembly(
     private readonly PciPlaces _places = new(description.Devices);
     private CpuPool? _pool;
     private VirtualMachine? _machine;
+    private IShadowMemory _shadow = new PermanentRam();
+    private FirmwareFiles _firmwareFiles = new([]);
 
-    public AssembledMachine Complete(Action<VirtualMachine> boot)
+    public AssembledMachine Complete(BootPlan boot)
     {
         IVcpuScheduler scheduler = Create<IVcpuScheduler>(ContributionKind.Scheduler, description.Scheduler, new Dictionary<Type, object>());
         int threads = Math.Min(description.ProcessorCount, Environment.ProcessorCount);
         _pool = new CpuPool(description.Name, threads, log, scheduler, description.Scheduler.Type);
-        _machine = NewMachine(_pool);
+        _firmwareFiles = new FirmwareFiles(boot.FirmwareFiles);
+        _machine = NewMachine(_pool, NewMemory(boot.Rom.Span));
         PlugEverything(_machine);
         _machine.AttachDevices();
-        _machine.Boot = boot;
+        _machine.Boot = boot.Execute;
         return new AssembledMachine(description, _machine, _scope, _pool, _channels);
     }
 
@@ -75,16 +79,30 @@ internal sealed class MachineAssembly(
         }
     }
 
-    private VirtualMachine NewMachine(CpuPool pool)
+    private GuestMemory NewMemory(ReadOnlySpan<byte> rom)
     {
         GuestMemory memory = new();
         memory.AddRam("low RAM", 0, MemoryLayout.VideoWindowStart);
-        memory.AddRam("RAM", MemoryLayout.VideoWindowEnd, layout.LowMemoryBytes - MemoryLayout.VideoWindowEnd);
+        ulong start = MemoryLayout.VideoWindowEnd;
+        if (!rom.IsEmpty)
+        {
+            GuestMemoryRegion region = memory.AddRom("firmware", MemoryLayout.DeviceHoleEnd - (ulong)rom.Length, rom);
+            ulong shown = Math.Min(region.Length, MemoryLayout.FirmwareAreaEnd - MemoryLayout.FirmwareAreaStart);
+            _shadow = memory.AddShadow("shadow RAM", start, MemoryLayout.FirmwareAreaEnd - start, region, shown);
+            start = MemoryLayout.FirmwareAreaEnd;
+        }
+
+        memory.AddRam("RAM", start, layout.LowMemoryBytes - start);
         if (layout.HighMemoryBytes != 0)
         {
             memory.AddRam("high RAM", MemoryLayout.DeviceHoleEnd, layout.HighMemoryBytes);
         }
 
+        return memory;
+    }
+
+    private VirtualMachine NewMachine(CpuPool pool, GuestMemory memory)
+    {
         VirtualMachineOptions options = new()
         {
             Id = Interlocked.Increment(ref _lastId),
@@ -139,6 +157,8 @@ internal sealed class MachineAssembly(
         [typeof(IPowerControl)] = machine.Power,
         [typeof(IAddressLine20)] = machine.A20,
         [typeof(IFloatingPointErrorPin)] = machine.FloatingPointErrors.PinFor(context),
+        [typeof(IShadowMemory)] = _shadow,
+        [typeof(IFirmwareFiles)] = _firmwareFiles,
     };
 
     private ICharacterChannel Connect(DeviceDescription device, DeviceContext context)

@@ -22,7 +22,7 @@ public sealed class MachineBuilder(PluginHost plugins, IVmxEngine engine, IHostL
         return WithMessages(() =>
         {
             MemoryLayout layout = Lay(description);
-            return Assemble(description, layout, BootPlan.Prepare(description, layout).Execute);
+            return Assemble(description, layout, BootPlan.Prepare(description, layout));
         });
     }
 
@@ -36,7 +36,7 @@ public sealed class MachineBuilder(PluginHost plugins, IVmxEngine engine, IHostL
         {
             // The kernel is in memory already; its file is needed only when the guest resets itself.
             MemoryLayout layout = Lay(description);
-            AssembledMachine machine = Assemble(description, layout, vm => BootPlan.Prepare(description, layout).Execute(vm));
+            AssembledMachine machine = Assemble(description, layout, BootPlan.PrepareLater(description, layout));
             try
             {
                 saved.LoadInto(machine.VirtualMachine);
@@ -68,7 +68,7 @@ public sealed class MachineBuilder(PluginHost plugins, IVmxEngine engine, IHostL
         return new(description.MemoryBytes, description.ProcessorCount);
     }
 
-    private AssembledMachine Assemble(MachineDescription description, MemoryLayout layout, Action<VirtualMachine> boot)
+    private AssembledMachine Assemble(MachineDescription description, MemoryLayout layout, BootPlan boot)
     {
         MachineAssembly assembly = new(plugins, engine, log, standardStreams, description, layout);
         try

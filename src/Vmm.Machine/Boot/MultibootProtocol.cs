@@ -27,7 +27,8 @@ public sealed class MultibootProtocol : IBootProtocol
         (ulong entry, ulong end) = (header.Flags & MultibootHeader.HasAddresses) != 0
             ? LoadByHeader(request, header, guest)
             : LoadElf(request, guest);
-        MultibootInformation.Write(request, guest, end);
+        MultibootInformation.Write(WithName(request), guest, end);
+        RealModeFirmware.Write(guest, request.Memory); // kernels such as Xen go back to real mode to ask for more
 
         // Machine state: specification 3.2. ESP is undefined there; a stack in free memory forgives kernels that use one.
         ProcessorState state = StartState.Protected(guest, entry);
@@ -36,6 +37,13 @@ public sealed class MultibootProtocol : IBootProtocol
         state.Registers.Rsp = BootArea.StackTop;
         return state;
     }
+
+    /// <summary>
+    /// Loaders give the kernel's own name as the first word of the command line. The specification does not ask for it,
+    /// but kernels such as Xen skip that word.
+    /// </summary>
+    private static BootRequest WithName(BootRequest request) =>
+        request with { CommandLine = $"{Path.GetFileName(request.Kernel.Name).Replace(' ', '_')} {request.CommandLine}".TrimEnd() };
 
     private static (ulong Entry, ulong End) LoadElf(BootRequest request, BootMemory guest)
     {

@@ -4,9 +4,9 @@ using Vmm.Machine.Boards;
 namespace Vmm.Machine.Boot;
 
 /// <summary>
-/// The two firmware services that 16-bit setup code cannot do without: the memory map (INT 15h, E820h, E801h, 88h;
-/// ACPI 6.5 15.1) and "no" to everything else, with the carry flag set, instead of a jump to nowhere.
-/// Stands at F000:0000; its data follow at fixed offsets.
+/// The firmware services that 16-bit code of kernels cannot do without: the memory map (INT 15h, E820h, E801h, 88h;
+/// ACPI 6.5 15.1), the size of base memory in the BIOS data area, and "no" to everything else, with the carry flag set,
+/// instead of a jump to nowhere. Stands at F000:0000; its data follow at fixed offsets.
 /// </summary>
 internal static class RealModeFirmware
 {
@@ -19,6 +19,9 @@ internal static class RealModeFirmware
     private const int KilobytesTo16M = 0xFC;
     private const int BlocksAbove16M = 0xFE;
     private const int Map = 0x100;
+
+    /// <summary>Kilobytes below 640 KiB that are RAM: word 413h of the BIOS data area. Kernels put code below their end.</summary>
+    private const ulong BaseMemory = 0x413;
     private const int MapEntryBytes = 20;
 
     private static ReadOnlySpan<byte> NoServiceCode =>
@@ -112,6 +115,9 @@ internal static class RealModeFirmware
         }
 
         guest.Write("real-mode interrupt vectors", 0, vectors);
+        byte[] baseMemory = new byte[2];
+        Word(baseMemory, 0, (long)(MemoryLayout.VideoWindowStart >> 10));
+        guest.Write("size of base memory", BaseMemory, baseMemory);
     }
 
     private static void Word(byte[] bytes, int offset, long value) =>

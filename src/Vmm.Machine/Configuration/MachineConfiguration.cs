@@ -4,11 +4,14 @@ using Microsoft.Extensions.Configuration;
 namespace Vmm.Machine.Configuration;
 
 /// <summary>
-/// The layers from which a machine is described, later ones over earlier ones: the built-in board, a machine file, the
-/// environment (<c>VMM_MEMORY</c>, <c>VMM_DEVICES__COM1__OPTIONS__PORT</c>), the command line.
+/// The layers from which a machine is described, later ones over earlier ones: the built-in board (with what firmware
+/// needs where there is one), a machine file, the environment (<c>VMM_MEMORY</c>, <c>VMM_DEVICES__COM1__OPTIONS__PORT</c>), the command line.
 /// </summary>
 public sealed class MachineConfiguration
 {
+    /// <summary>The key whose value decides whether the board has what firmware needs.</summary>
+    internal const string FirmwareKey = "firmware";
+
     private const string EnvironmentPrefix = "VMM_";
     private readonly List<(string Name, IConfiguration Values)> _layers = [];
 
@@ -38,6 +41,13 @@ public sealed class MachineConfiguration
         }
 
         configuration.AddRest(commandLine, environment);
+        if (configuration.Values[FirmwareKey] is { Length: > 0 })
+        {
+            const string board = "pc-firmware";
+            configuration._layers.Insert(1, ($"{board}.json", new ConfigurationBuilder().AddJsonStream(OpenBoard(board)).Build()));
+            configuration.Merge();
+        }
+
         return configuration;
     }
 
@@ -68,6 +78,11 @@ public sealed class MachineConfiguration
     {
         AddEnvironment(environment);
         Add("command line", new ConfigurationBuilder().AddInMemoryCollection(commandLine).Build());
+        Merge();
+    }
+
+    private void Merge()
+    {
         ConfigurationBuilder builder = new();
         foreach ((string _, IConfiguration values) in _layers)
         {

@@ -21,6 +21,9 @@ public sealed record MachineDescription
     /// <summary>Path of the kernel, or null.</summary>
     public string? Kernel { get; init; }
 
+    /// <summary>Path of the firmware, or null when the kernel boots without one.</summary>
+    public string? Firmware { get; init; }
+
     /// <summary>Paths of the initial RAM disk or the modules.</summary>
     public IReadOnlyList<string> Initrd { get; init; } = [];
 

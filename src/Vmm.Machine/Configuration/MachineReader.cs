@@ -27,6 +27,7 @@ public static class MachineReader
             ProcessorCount = ReadProcessors(configuration),
             Engine = values["engine"] ?? "auto",
             Kernel = values["kernel"],
+            Firmware = values[MachineConfiguration.FirmwareKey] is { Length: > 0 } firmware ? firmware : null,
             Initrd = ReadList(values.GetSection("initrd")),
             CommandLine = values["cmdline"],
             Entry = ReadEnum<BootEntry>(configuration, "entry"),

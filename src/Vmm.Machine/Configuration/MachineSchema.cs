@@ -7,7 +7,7 @@ internal static class MachineSchema
 {
     private static readonly string[] MachineKeys =
     [
-        "name", "kernel", "initrd", "cmdline", "entry", "memory", "cpus", "engine", "scheduler", "serial",
+        "name", "kernel", "firmware", "initrd", "cmdline", "entry", "memory", "cpus", "engine", "scheduler", "serial",
         "noReboot", "onFault", "diskDevice", "diskFormat", "devices", "disks", "exits", "plugins",
     ];
 

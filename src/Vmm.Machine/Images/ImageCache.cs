@@ -56,7 +56,8 @@ public sealed class ImageCache(string root)
             // Another process may have fetched it while this one waited.
             if (refresh || Find(name) is null)
             {
-                await FetchAsync(name, progress, cancellation).ConfigureAwait(false);
+                await FetchAsync(name, work => new LinuxImageSource(work, progress, cancellation).FetchAsync(
+                    Path.Combine(work, KernelFile), Path.Combine(work, InitrdFile), Path.Combine(work, OriginFile))).ConfigureAwait(false);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or MachineException)
@@ -65,6 +66,32 @@ public sealed class ImageCache(string root)
         }
 
         return Find(name) ?? throw new MachineException($"The image '{name}' is missing from {root}.");
+    }
+
+    /// <summary>One file out of a package of the host's archive, such as firmware; fetched if it is not in the cache.</summary>
+    /// <param name="file">Which one.</param>
+    /// <param name="progress">Told what goes on, with the part that is done (0 to 1).</param>
+    /// <param name="cancellation">Ends the work; the cache stays as it was.</param>
+    /// <returns>Its path in the cache.</returns>
+    /// <exception cref="MachineException">It cannot be had; the message says why.</exception>
+    public async Task<string> GetFileAsync(PackageFile file, IProgress<ImageProgress> progress, CancellationToken cancellation)
+    {
+        string path = Path.Combine(root, file.Name, file.FileName);
+        try
+        {
+            Directory.CreateDirectory(root);
+            await using FileStream mine = await LockAsync(progress, cancellation).ConfigureAwait(false);
+            if (!File.Exists(path))
+            {
+                await FetchAsync(file.Name, work => file.FetchAsync(work, progress, cancellation)).ConfigureAwait(false);
+            }
+
+            return path;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or MachineException)
+        {
+            throw new MachineException($"'{file.Name}' cannot be fetched: {e.Message}", e);
+        }
     }
 
     /// <summary>An exclusive open of a file is the lock: the system gives it up even when its owner dies.</summary>
@@ -85,15 +112,15 @@ public sealed class ImageCache(string root)
         }
     }
 
-    private async Task FetchAsync(string name, IProgress<ImageProgress> progress, CancellationToken cancellation)
+    /// <summary>Makes an entry of the cache in a folder of its own, and shows it only when it is whole.</summary>
+    private async Task FetchAsync(string name, Func<string, Task> fetch)
     {
         string work = Path.Combine(root, $"{name}.new-{Environment.ProcessId}");
         string target = Path.Combine(root, name);
         try
         {
             Directory.CreateDirectory(work);
-            await new LinuxImageSource(work, progress, cancellation).FetchAsync(
-                Path.Combine(work, KernelFile), Path.Combine(work, InitrdFile), Path.Combine(work, OriginFile)).ConfigureAwait(false);
+            await fetch(work).ConfigureAwait(false);
             if (Directory.Exists(target))
             {
                 Directory.Delete(target, recursive: true);

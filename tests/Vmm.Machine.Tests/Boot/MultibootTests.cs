@@ -22,7 +22,7 @@ public sealed class MultibootTests
         Assert.Equal(0x245u, _memory.Double(info));
         Assert.Equal(640u, _memory.Double(info + 4));
         Assert.Equal(63u * 1024, _memory.Double(info + 8));
-        Assert.Equal("root=none", _memory.Text(_memory.Double(info + 16)));
+        Assert.Equal("kernel root=none", _memory.Text(_memory.Double(info + 16)));
         Assert.Equal("vmm", _memory.Text(_memory.Double(info + 64)));
     }
 
@@ -39,6 +39,17 @@ public sealed class MultibootTests
         Assert.Equal(1u, _memory.Double(map + 20));
         Assert.Equal(2u, _memory.Double(map + 24 + 20));
         Assert.Equal(0x10_0000ul, _memory.Quad(map + 48 + 4));
+    }
+
+    [Fact]
+    public void A_kernel_that_goes_back_to_real_mode_finds_services_and_the_size_of_base_memory()
+    {
+        byte[] kernel = KernelImages.Elf(false, 0x10_0000, KernelImages.MultibootHeader(0), 0x10_0000);
+        BootLoader.Load(Booting.Request(kernel), _memory);
+
+        Assert.Equal(640u, _memory.Double(0x413) & 0xFFFF);
+        Assert.Equal(0xF000_0010u, _memory.Double(0x15 * 4));
+        Assert.Equal(0xF000_0000u, _memory.Double(0x10 * 4));
     }
 
     [Fact]

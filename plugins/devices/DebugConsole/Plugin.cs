@@ -1,0 +1,1 @@
+[assembly: Vmm.Sdk.VmmPlugin("vmm.debug-console", Description = "The port that firmware writes its log to")]
