@@ -27,8 +27,13 @@ public sealed class FirmwareBootTests : GuestTest
     }
 
     [FirmwareFact]
-    public async Task An_image_of_128_KiB_boots_as_well() =>
-        AssertStatus(0, await RunAsync(CachedFile.SmallSeaBios, a => a.PowerOff()));
+    public async Task An_image_of_128_KiB_comes_up_as_well()
+    {
+        // It is built without a driver for NVMe, so that it finds nothing to boot.
+        await using VmmProcess process = VmmProcess.Start("run", "--firmware", CachedFile.SmallSeaBios.Path, "--memory", "64M");
+        await process.ExpectAsync("SeaBIOS (version", Deadlines.Command);
+        await process.ExpectAsync("No bootable device", Deadlines.Command);
+    }
 
     [FirmwareFact]
     public async Task The_log_of_the_firmware_goes_where_the_debug_console_goes()
