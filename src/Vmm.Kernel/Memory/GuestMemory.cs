@@ -222,7 +222,7 @@ public sealed unsafe partial class GuestMemory : IGuestMemory, IPhysicalMemory, 
     /// <summary>The ranges of a region, from first to behind the last address, for which the host has given pages; the rest is zeros.</summary>
     internal IEnumerable<(ulong Start, ulong End)> DataRanges(GuestMemoryRegion region)
     {
-        HostMemory? block = _blocks.Find(block => block.Address == region.Physical.HostAddress);
+        HostMemory? block = _blocks.Find(block => block.Address == region.Physical.HostAddress && block.Length == region.Length);
         return block?.DataRanges().Select(range => (region.Address + range.Start, region.Address + range.End)) ?? [(region.Address, region.End)];
     }
 

@@ -1,12 +1,12 @@
 namespace Vmm.Machine.Images;
 
-/// <summary>One file out of a package of Debian's archive.</summary>
+/// <summary>One file out of a package of Debian's archive, or the package itself.</summary>
 /// <param name="Name">Its name in the cache.</param>
 /// <param name="PackagePrefix">How the name of the package starts; the newest one is taken.</param>
 /// <param name="PackageSuffix">How the name of the package ends.</param>
 /// <param name="FileName">Name for the file in the cache.</param>
-/// <param name="Wanted">Picks the file by its path inside the package, such as <c>usr/share/seabios/bios.bin</c>.</param>
-public sealed record PackageFile(string Name, string PackagePrefix, string PackageSuffix, string FileName, Func<string, bool> Wanted)
+/// <param name="Wanted">Picks the file by its path inside the package, such as <c>usr/share/seabios/bios.bin</c>; null takes the package.</param>
+public sealed record PackageFile(string Name, string PackagePrefix, string PackageSuffix, string FileName, Func<string, bool>? Wanted = null)
 {
     /// <summary>Fetches, verifies and unpacks it.</summary>
     /// <param name="folder">Where to.</param>
@@ -33,7 +33,15 @@ public sealed record PackageFile(string Name, string PackagePrefix, string Packa
         progress.Report(new ImageProgress($"downloading {package}", 0.4));
         string download = await archive.DownloadAsync(package).ConfigureAwait(false);
         progress.Report(new ImageProgress($"unpacking {package}", 0.9));
-        await File.WriteAllBytesAsync(Path.Combine(folder, FileName), new DebianPackage(download).ReadFile(Wanted), cancellation).ConfigureAwait(false);
+        if (Wanted is null)
+        {
+            File.Move(download, Path.Combine(folder, FileName));
+        }
+        else
+        {
+            await File.WriteAllBytesAsync(Path.Combine(folder, FileName), new DebianPackage(download).ReadFile(Wanted), cancellation).ConfigureAwait(false);
+        }
+
         Directory.Delete(privateState, recursive: true);
     }
 
