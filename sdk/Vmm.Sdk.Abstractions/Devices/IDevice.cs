@@ -28,6 +28,9 @@ public enum ResetKind
 
     /// <summary>Reset of the bus that the device sits on.</summary>
     Bus = 2,
+
+    /// <summary>The guest's driver reset this device alone.</summary>
+    Device = 3,
 }
 
 /// <summary>Widths of a register access, as the number of bytes.</summary>

@@ -23,6 +23,7 @@ public sealed partial class PciSlot : IPciSlot
     private readonly Lock _lock = new();
     private int _nextCapability = FirstCapability;
     private MsiX? _msiX;
+    private (IConfigurationWindow Registers, int Offset, int Length)? _window;
 
     internal PciSlot(VirtualMachine machine, PciAddress address, DeviceInstance owner, int interruptPin, int interruptLine)
     {
@@ -100,11 +101,29 @@ public sealed partial class PciSlot : IPciSlot
     /// <inheritdoc/>
     public void DeclareCapability(byte capabilityId, ReadOnlySpan<byte> body) => AddCapability(capabilityId, body);
 
+    /// <summary>Adds a capability whose last double word is a window to registers of the function.</summary>
+    /// <param name="capabilityId">Capability id.</param>
+    /// <param name="body">The bytes after id and next pointer.</param>
+    /// <param name="writable">Which bits of them the guest may write.</param>
+    /// <param name="registers">What is behind the window; called without the device's gate.</param>
+    internal void DeclareWindow(byte capabilityId, ReadOnlySpan<byte> body, ReadOnlySpan<byte> writable, IConfigurationWindow registers)
+    {
+        int offset = AddCapability(capabilityId, body);
+        writable.CopyTo(_writable.AsSpan(offset + 2));
+        _window = (registers, offset, body.Length + 2);
+    }
+
     internal uint ReadConfiguration(int offset, int width)
     {
         if (offset + width > ConfigurationSize || Owner.Faulted)
         {
             return uint.MaxValue >> (32 - (8 * width));
+        }
+
+        if (WindowAt(offset, width) is { } window)
+        {
+            uint behind = window.Registers.Read(_space.AsSpan(window.Offset, window.Length));
+            BinaryPrimitives.WriteUInt32LittleEndian(_space.AsSpan(window.Offset + window.Length - 4), behind);
         }
 
         lock (_lock)
@@ -135,6 +154,11 @@ public sealed partial class PciSlot : IPciSlot
             }
 
             Apply(offset, width);
+        }
+
+        if (WindowAt(offset, width) is { } window)
+        {
+            window.Registers.Write(_space.AsSpan(window.Offset, window.Length));
         }
     }
 
@@ -197,6 +221,9 @@ public sealed partial class PciSlot : IPciSlot
         WriteConfiguration(InterruptLineOffset, 1, (uint)InterruptLine);
         WriteConfiguration(CommandOffset, 2, Command | command);
     }
+
+    private (IConfigurationWindow Registers, int Offset, int Length)? WindowAt(int offset, int width) =>
+        _window is { } window && offset < window.Offset + window.Length && offset + width > window.Offset + window.Length - 4 ? window : null;
 
     private bool IsPinMuted => (Command & InterruptDisable) != 0 || _msiX is { Enabled: true };
 

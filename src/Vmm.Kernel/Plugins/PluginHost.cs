@@ -155,6 +155,6 @@ public sealed class PluginHost : IDisposable
     private static string Suggestion(string name, IReadOnlyCollection<string> names)
     {
         string? nearest = NearestName.Find(name, names);
-        return (nearest is null ? "" : $"; did you mean '{nearest}'?") + (names.Count == 0 ? "; there are none" : $" (known: {string.Join(", ", names)})");
+        return (nearest is null ? "" : $"; did you mean '{nearest}'?") + (names.Count == 0 ? "; there are none" : $" (installed: {string.Join(", ", names)})");
     }
 }

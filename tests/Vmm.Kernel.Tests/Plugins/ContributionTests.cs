@@ -86,7 +86,7 @@ public sealed class ContributionTests : PluginFolders
         Plugin("b", Device("acme.b", "rtc"));
         using PluginHost host = Open();
         Assert.Equal(
-            "there is no device model 'uart16650'; did you mean 'uart16550'? (known: rtc, uart16550)",
+            "there is no device model 'uart16650'; did you mean 'uart16550'? (installed: rtc, uart16550)",
             Assert.Throws<PluginException>(() => host.Find(ContributionKind.Device, "uart16650")).Message);
         Assert.Equal(
             "there is no scheduler 'uart16550'; there are none",

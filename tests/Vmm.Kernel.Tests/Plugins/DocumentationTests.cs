@@ -9,7 +9,9 @@ public sealed partial class DocumentationTests : PluginFolders
 {
     [Theory]
     [InlineData("write-a-device.md", ContributionKind.Device, "acme-countdown")]
+    [InlineData("write-a-virtio-device.md", ContributionKind.Device, "acme-echo")]
     [InlineData("write-a-storage-backend.md", ContributionKind.BlockBackend, "acme-counting")]
+    [InlineData("write-a-network-backend.md", ContributionKind.NetworkBackend, "acme-mirror")]
     [InlineData("write-a-scheduler.md", ContributionKind.Scheduler, "acme-fifo")]
     [InlineData("write-an-exit-handler.md", ContributionKind.ExitHandler, "acme-scratch")]
     public void The_plugin_in_a_guide_compiles_and_loads(string guide, ContributionKind kind, string name)
