@@ -40,9 +40,21 @@ public sealed class RunOptionsTests
     }
 
     [Fact]
-    public void A_network_is_refused_because_there_is_none()
+    public void A_network_gives_the_rest_to_its_backend()
     {
-        Assert.Contains("no network device", Assert.Throws<UsageException>(() => Configuration("--net", "user")).Message, StringComparison.Ordinal);
+        Dictionary<string, string?> values = Configuration("--net", "hub,segment=lab,mac=52:54:00:00:00:01", "--net", "hub,device=e1000");
+
+        Assert.Equal("hub", values["networks:net0:backend"]);
+        Assert.Equal("lab", values["networks:net0:options:segment"]);
+        Assert.Equal("52:54:00:00:00:01", values["networks:net0:mac"]);
+        Assert.Equal("e1000", values["networks:net1:device"]);
+    }
+
+    [Fact]
+    public void No_network_takes_those_of_the_machine_file_away_and_goes_with_no_other()
+    {
+        Assert.Equal("none", Configuration("--net", "none")["networks"]);
+        Assert.Throws<UsageException>(() => Configuration("--net", "none", "--net", "hub"));
     }
 
     [Fact]

@@ -14,6 +14,7 @@ internal static class RunOptions
 
     private static readonly string[] DeviceKeys = ["name", "role", "channel", "pci"];
     private static readonly string[] DiskKeys = ["path", "format", "readonly", "device"];
+    private static readonly string[] NetworkKeys = ["mac", "device"];
 
     /// <summary>Options whose value goes to one key as it is.</summary>
     private static readonly (string Option, string Key)[] Plain =
@@ -33,8 +34,8 @@ internal static class RunOptions
         new("cpus", "N", "virtual processors"),
         new("engine", "NAME", "auto or software"),
         new("scheduler", "NAME", "scheduler plugin"),
-        new("disk", "path=F,...", "disk; also format=raw, readonly=on, and options of the format", Repeatable: true),
-        new("net", "none", "network; there is none in this version"),
+        new("disk", "path=F,...", "disk; also format=raw, readonly=on, device=virtio-block, and options of the format", Repeatable: true),
+        new("net", "BACKEND,...", "network device; none, or a backend with its options, such as hub; also mac=52:54:00:12:34:56", Repeatable: true),
         new("serial", "WHERE", "stdio, file:F or none"),
         new("device", "TYPE,key=value", "one more device", Repeatable: true),
         new("exit-handler", "TYPE,key=value", "one more handler of VM exits, such as trace", Repeatable: true),
@@ -72,13 +73,9 @@ internal static class RunOptions
         AddList(values, "initrd", arguments.All("initrd"));
         AddList(values, "plugins", arguments.All("plugins"));
         AddDisks(values, arguments.All("disk"));
+        AddNetworks(values, arguments.All("net"));
         AddComponents(values, "--device", "devices", arguments.All("device"), DeviceKeys);
         AddComponents(values, "--exit-handler", "exits", arguments.All("exit-handler"), ["name"]);
-        if (arguments.Find("net") is { } net && net != "none")
-        {
-            throw new UsageException($"--net {net}: this version has no network device; use --net none.");
-        }
-
         return values;
     }
 
@@ -131,6 +128,31 @@ internal static class RunOptions
             {
                 bool ours = DiskKeys.Contains(key, StringComparer.OrdinalIgnoreCase);
                 values.Add(new(ours ? $"disks:disk{i}:{key}" : $"disks:disk{i}:options:{key}", value));
+            }
+        }
+    }
+
+    private static void AddNetworks(List<KeyValuePair<string, string?>> values, IReadOnlyList<string> networks)
+    {
+        if (networks.Contains("none"))
+        {
+            values.Add(networks.Count == 1 ? new("networks", "none") : throw new UsageException("--net none: goes with no other --net."));
+            return;
+        }
+
+        if (networks.Count > 0)
+        {
+            values.Add(new("networks", "")); // over a "none" of the machine file
+        }
+
+        for (int i = 0; i < networks.Count; i++)
+        {
+            (string backend, IReadOnlyList<KeyValuePair<string, string>> pairs) = KeyValueList.Parse("--net", networks[i], hasHead: true);
+            values.Add(new($"networks:net{i}:backend", backend));
+            foreach ((string key, string value) in pairs)
+            {
+                bool ours = NetworkKeys.Contains(key, StringComparer.OrdinalIgnoreCase);
+                values.Add(new(ours ? $"networks:net{i}:{key}" : $"networks:net{i}:options:{key}", value));
             }
         }
     }

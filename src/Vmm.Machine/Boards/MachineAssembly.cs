@@ -58,6 +58,11 @@ internal sealed class MachineAssembly(
             PlugDisk(machine, disk);
         }
 
+        foreach (NetworkDescription network in description.Networks)
+        {
+            PlugNetwork(machine, network);
+        }
+
         foreach (ComponentDescription handler in description.ExitHandlers)
         {
             object instance = Create<object>(ContributionKind.ExitHandler, handler, Services(machine, machine.CreateDeviceContext(handler.Name)));
@@ -123,6 +128,13 @@ internal sealed class MachineAssembly(
         Plug(machine, new DeviceDescription(disk.Name, disk.Device, none), new Dictionary<Type, object> { [typeof(IBlockBackend)] = backend });
     }
 
+    private void PlugNetwork(VirtualMachine machine, NetworkDescription network)
+    {
+        INetworkBackend backend = Create<INetworkBackend>(
+            ContributionKind.NetworkBackend, new ComponentDescription(network.Name, network.Backend, network.BackendOptions), new Dictionary<Type, object>());
+        Plug(machine, new DeviceDescription(network.Name, network.Device, network.DeviceOptions), new Dictionary<Type, object> { [typeof(INetworkBackend)] = backend });
+    }
+
     private void Plug(VirtualMachine machine, DeviceDescription device, Dictionary<Type, object> more)
     {
         DeviceContext context = machine.CreateDeviceContext(device.Name);
@@ -131,17 +143,27 @@ internal sealed class MachineAssembly(
         services[typeof(IPciSlot)] = slot;
         services[typeof(IPciConfigurationSpace)] = machine.Pci;
         services[typeof(ICharacterChannel)] = Connect(device, context);
+        VirtioPciFunction transport = new(context);
+        services[typeof(IVirtioTransport)] = transport;
         foreach ((Type type, object service) in more)
         {
             services[type] = service;
         }
 
         object instance = Create<object>(ContributionKind.Device, device, services);
+        if (instance is IVirtioDevice virtio)
+        {
+            transport.Carry(virtio);
+            instance = transport;
+        }
+
         if (instance is IPciFunction function)
         {
             PciAddress address = _places.Take(device);
             bool hasPin = function.Identity.ClassCode >> 16 != BridgeClass;
-            slot.Bind(machine.Pci.CreateSlot(address, context, hasPin ? PciLayout.InterruptPin : 0, PciLayout.Line(address.Device, 0)));
+            PciSlot place = machine.Pci.CreateSlot(address, context, hasPin ? PciLayout.InterruptPin : 0, PciLayout.Line(address.Device, 0));
+            slot.Bind(place);
+            transport.Plug(place);
         }
 
         machine.AddDevice(device.Name, device.Type, instance, context, plugins.Find(ContributionKind.Device, device.Type));

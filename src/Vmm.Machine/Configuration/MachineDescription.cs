@@ -51,6 +51,9 @@ public sealed record MachineDescription
     /// <summary>Disks in the order of their names.</summary>
     public required IReadOnlyList<DiskDescription> Disks { get; init; }
 
+    /// <summary>Network devices in the order of their names.</summary>
+    public IReadOnlyList<NetworkDescription> Networks { get; init; } = [];
+
     /// <summary>Exit handlers in the order of their names.</summary>
     public required IReadOnlyList<ComponentDescription> ExitHandlers { get; init; }
 
@@ -83,3 +86,11 @@ public sealed record DeviceDescription(string Name, string Type, IOptionReader O
 /// <param name="Device">Name of the device model.</param>
 /// <param name="BackendOptions">Options of the backend.</param>
 public sealed record DiskDescription(string Name, string Format, string Device, IOptionReader BackendOptions);
+
+/// <summary>A network device with the backend that carries its frames.</summary>
+/// <param name="Name">Name of the instance.</param>
+/// <param name="Backend">Name of the network backend.</param>
+/// <param name="Device">Name of the device model.</param>
+/// <param name="DeviceOptions">Options of the device.</param>
+/// <param name="BackendOptions">Options of the backend.</param>
+public sealed record NetworkDescription(string Name, string Backend, string Device, IOptionReader DeviceOptions, IOptionReader BackendOptions);

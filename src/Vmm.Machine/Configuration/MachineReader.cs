@@ -9,6 +9,9 @@ public static class MachineReader
 {
     private const int MostProcessors = 255;
 
+    /// <summary>In place of the group of networks: a later layer takes those of earlier ones away.</summary>
+    private const string NoNetworks = "none";
+
     /// <summary>Least RAM: what a PC's memory map takes for granted.</summary>
     private const ulong LeastMemory = 2 << 20;
 
@@ -36,6 +39,7 @@ public static class MachineReader
             OnFault = ReadEnum<FaultPolicy>(configuration, "onFault"),
             Scheduler = ReadScheduler(configuration, values.GetSection("scheduler")),
             Devices = [.. Enabled(configuration, "devices").Select(section => ReadDevice(configuration, section))],
+            Networks = values["networks"] == NoNetworks ? [] : [.. values.GetSection("networks").GetChildren().Select(section => ReadNetwork(configuration, section))],
             ExitHandlers = [.. Enabled(configuration, "exits").Select(section => ReadComponent(configuration, section))],
             Disks = [.. values.GetSection("disks").GetChildren().Select(section => ReadDisk(configuration, section))],
             Settings = configuration.Settings,
@@ -131,8 +135,17 @@ public static class MachineReader
             new ConfigurationOptions(source, options));
     }
 
-    private static string OwnOrBoards(MachineConfiguration configuration, IConfigurationSection disk, string key, string boardKey) =>
-        disk[key] ?? configuration.Values[boardKey] ?? throw Invalid(configuration, disk.Path, $"the board has no '{boardKey}'; add '{key}'");
+    private static NetworkDescription ReadNetwork(MachineConfiguration configuration, IConfigurationSection section)
+    {
+        string source = $"{configuration.SourceOf(section.Path)}: {section.Path}";
+        string backend = section["backend"] is { Length: > 0 } given ? given : throw Invalid(configuration, section.Path, "has no 'backend'");
+        IEnumerable<KeyValuePair<string, string>> device = section["mac"] is { } address ? [new("mac", address)] : [];
+        return new NetworkDescription(section.Key, backend, OwnOrBoards(configuration, section, "device", "networkDevice"),
+            new ConfigurationOptions(source, device), new ConfigurationOptions(source, section.GetSection("options")));
+    }
+
+    private static string OwnOrBoards(MachineConfiguration configuration, IConfigurationSection entry, string key, string boardKey) =>
+        entry[key] ?? configuration.Values[boardKey] ?? throw Invalid(configuration, entry.Path, $"the board has no '{boardKey}'; add '{key}'");
 
     private static ComponentDescription ReadScheduler(MachineConfiguration configuration, IConfigurationSection section)
     {

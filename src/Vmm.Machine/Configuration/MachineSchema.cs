@@ -9,12 +9,14 @@ internal static class MachineSchema
     [
         "name", "kernel", "firmware", "initrd", "cmdline", "entry", "memory", "cpus", "engine", "scheduler", "serial",
         "noReboot", "onFault", "diskDevice", "diskFormat", "devices", "disks", "exits", "plugins",
+        "networkDevice", "networks",
     ];
 
     private static readonly string[] SchedulerKeys = ["type", "options"];
     private static readonly string[] DeviceKeys = ["type", "enabled", "role", "channel", "pci", "options"];
     private static readonly string[] ExitKeys = ["type", "enabled", "options"];
     private static readonly string[] DiskKeys = ["path", "format", "readonly", "device", "options"];
+    private static readonly string[] NetworkKeys = ["backend", "mac", "device", "options"];
 
     /// <summary>Every key of a layer that no part of the platform knows, as messages.</summary>
     /// <param name="layer">One layer by itself.</param>
@@ -28,6 +30,7 @@ internal static class MachineSchema
                 "devices" => CheckEach(section, DeviceKeys),
                 "exits" => CheckEach(section, ExitKeys),
                 "disks" => CheckEach(section, DiskKeys),
+                "networks" => section.Value is "none" or "" ? [] : CheckEach(section, NetworkKeys),
                 _ => Known(section, MachineKeys),
             };
             foreach (string problem in problems)

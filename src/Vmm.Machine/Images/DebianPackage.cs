@@ -8,7 +8,12 @@ internal sealed class DebianPackage(string path)
     /// <summary>The first regular file of the package that is wanted.</summary>
     /// <param name="wanted">Decides by the path inside the package, such as <c>boot/vmlinuz-6.1</c>.</param>
     /// <exception cref="MachineException">The package is damaged or has no such file.</exception>
-    public byte[] ReadFile(Func<string, bool> wanted)
+    public byte[] ReadFile(Func<string, bool> wanted) =>
+        ReadFiles(wanted).Select(file => file.Content).FirstOrDefault() ?? throw new MachineException($"{path}: the package does not have the file that is needed.");
+
+    /// <summary>Every regular file of the package that is wanted, in the package's order.</summary>
+    /// <param name="wanted">Decides by the path inside the package.</param>
+    public IEnumerable<(string Path, byte[] Content)> ReadFiles(Func<string, bool> wanted)
     {
         using MemoryStream plain = new(ExternalTool.Read("dpkg-deb", ["--fsys-tarfile", path]));
         using TarReader tar = new(plain);
@@ -19,10 +24,8 @@ internal sealed class DebianPackage(string path)
             {
                 byte[] bytes = new byte[data.Length];
                 data.ReadExactly(bytes);
-                return bytes;
+                yield return (name, bytes);
             }
         }
-
-        throw new MachineException($"{path}: the package does not have the file that is needed.");
     }
 }

@@ -7,6 +7,9 @@ public sealed class ImageCache(string root)
     /// <summary>Name of the only image so far: Debian's stock cloud kernel with a busybox user space.</summary>
     public const string Linux = "linux";
 
+    /// <summary>Changes when images are made differently: what an older version left in the cache is then left alone.</summary>
+    private const int Recipe = 2;
+
     private const string KernelFile = "vmlinuz";
     private const string InitrdFile = "initramfs.cpio";
     private const string OriginFile = "origin.txt";
@@ -28,7 +31,7 @@ public sealed class ImageCache(string root)
     /// <summary>The image if it is in the cache, else null.</summary>
     public MachineImage? Find(string name)
     {
-        string folder = Path.Combine(root, name);
+        string folder = FolderOf(name);
         string origin = Path.Combine(folder, OriginFile);
         return File.Exists(origin)
             ? new MachineImage(name, Path.Combine(folder, KernelFile), Path.Combine(folder, InitrdFile), File.ReadAllText(origin).Trim())
@@ -116,7 +119,7 @@ public sealed class ImageCache(string root)
     private async Task FetchAsync(string name, Func<string, Task> fetch)
     {
         string work = Path.Combine(root, $"{name}.new-{Environment.ProcessId}");
-        string target = Path.Combine(root, name);
+        string target = FolderOf(name);
         try
         {
             Directory.CreateDirectory(work);
@@ -136,6 +139,8 @@ public sealed class ImageCache(string root)
             }
         }
     }
+
+    private string FolderOf(string name) => Path.Combine(root, Names.Contains(name) ? $"{name}-{Recipe}" : name);
 }
 
 /// <summary>An image in the cache.</summary>

@@ -8,6 +8,9 @@ internal sealed class LinuxImageSource(string work, IProgress<ImageProgress> pro
     private const string KernelSuffix = "-cloud-amd64";
     private const string BusyboxPackage = "busybox-static";
 
+    /// <summary>Drivers that are no part of the kernel itself. Without them it sees virtio devices and does nothing with them.</summary>
+    private static readonly string[] VirtioDrivers = ["virtio_pci", "virtio_blk", "virtio_net", "virtio_rng", "virtio_console"];
+
     /// <summary>Fetches, verifies and unpacks.</summary>
     /// <param name="kernel">Path for the kernel.</param>
     /// <param name="initrd">Path for the initial RAM disk.</param>
@@ -36,12 +39,14 @@ internal sealed class LinuxImageSource(string work, IProgress<ImageProgress> pro
         string busyboxFile = await archive.DownloadAsync(BusyboxPackage).ConfigureAwait(false);
 
         progress.Report(new ImageProgress("unpacking the kernel", 0.75));
-        await File.WriteAllBytesAsync(kernel, new DebianPackage(kernelFile).ReadFile(name => name.StartsWith("boot/vmlinuz-", StringComparison.Ordinal)), cancellation).ConfigureAwait(false);
+        DebianPackage unpacked = new(kernelFile);
+        await File.WriteAllBytesAsync(kernel, unpacked.ReadFile(name => name.StartsWith("boot/vmlinuz-", StringComparison.Ordinal)), cancellation).ConfigureAwait(false);
+        IReadOnlyList<KernelModule> drivers = KernelModule.WithDependencies(VirtioDrivers, unpacked.ReadFiles(KernelModule.IsModule));
         progress.Report(new ImageProgress("making the initial RAM disk", 0.95));
         byte[] busybox = new DebianPackage(busyboxFile).ReadFile(name => name is "bin/busybox" or "usr/bin/busybox");
         await using (FileStream stream = File.Create(initrd))
         {
-            LinuxInitramfs.Write(stream, busybox);
+            LinuxInitramfs.Write(stream, busybox, drivers);
         }
 
         await File.WriteAllTextAsync(origin, $"{Path.GetFileName(kernelFile)} {Path.GetFileName(busyboxFile)}\n", cancellation).ConfigureAwait(false);

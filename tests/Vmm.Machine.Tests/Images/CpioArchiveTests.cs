@@ -28,12 +28,14 @@ public sealed class CpioArchiveTests
     public void The_initial_RAM_disk_has_an_init_a_console_and_busybox()
     {
         using MemoryStream stream = new();
-        LinuxInitramfs.Write(stream, "ELF"u8);
+        LinuxInitramfs.Write(stream, "ELF"u8, [new KernelModule("virtio", "first"u8.ToArray()), new KernelModule("a_driver", "second"u8.ToArray())]);
         List<(string Name, int Mode, int Device, byte[] Content)> entries = Read(stream.ToArray());
 
         Assert.StartsWith("#!/bin/busybox sh", Encoding.UTF8.GetString(entries.Single(entry => entry.Name == "init").Content), StringComparison.Ordinal);
         Assert.Equal("ELF"u8.ToArray(), entries.Single(entry => entry.Name == "bin/busybox").Content);
         Assert.Contains(entries, entry => entry.Name == "dev/console");
+        Assert.Equal(["first", "second"], entries.Where(entry => entry.Name.EndsWith(".ko", StringComparison.Ordinal))
+            .OrderBy(entry => entry.Name, StringComparer.Ordinal).Select(entry => Encoding.UTF8.GetString(entry.Content)));
     }
 
     private static List<(string Name, int Mode, int Device, byte[] Content)> Read(Action<CpioArchive> write)

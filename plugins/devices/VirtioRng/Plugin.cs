@@ -1,0 +1,1 @@
+[assembly: Vmm.Sdk.VmmPlugin("vmm.virtio-rng", Description = "virtio entropy source")]

@@ -1,0 +1,1 @@
+[assembly: Vmm.Sdk.VmmPlugin("vmm.hub", Description = "Ethernet segments inside one process")]
