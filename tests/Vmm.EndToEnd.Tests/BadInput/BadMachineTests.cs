@@ -54,6 +54,16 @@ public sealed class BadMachineTests : RefusalTest
     public async Task An_unknown_scheduler_is_refused_with_the_nearest() =>
         await AssertMachineRefusedAsync(["--scheduler", "round-robbin"], "did you mean 'round-robin'?");
 
+    [Theory]
+    [InlineData("user")]
+    [InlineData("tap")]
+    public async Task A_network_backend_that_no_plugin_has_is_refused_with_those_that_there_are(string name) =>
+        await AssertMachineRefusedAsync(["--net", name], $"no network backend '{name}'", "installed: hub");
+
+    [Fact]
+    public async Task An_Ethernet_address_that_is_none_is_refused() =>
+        await AssertMachineRefusedAsync(["--net", "hub,mac=01:00:5e:00:00:01"], "option 'mac'", "52:54:00:12:34:56");
+
     [Fact]
     public async Task An_unknown_engine_is_refused() => await AssertMachineRefusedAsync(["--engine", "steam"], "'steam'", "software");
 

@@ -3,11 +3,14 @@ using Vmm.EndToEnd.Tests.Harness;
 namespace Vmm.EndToEnd.Tests.Linux;
 
 /// <summary>A booted Linux with a disk, shared by the tests of a class: booting is what takes the time.</summary>
-public sealed class LinuxMachine : IAsyncLifetime
+public class LinuxMachine : IAsyncLifetime
 {
     private const long DiskBytes = 4 << 20;
     private readonly TemporaryFolder _folder = new();
     private VmmProcess? _process;
+
+    /// <summary>The options that say what is plugged in.</summary>
+    protected virtual IEnumerable<string> Hardware => ["--disk", $"path={Disk}"];
 
     internal VmmProcess Process => _process!;
 
@@ -23,7 +26,7 @@ public sealed class LinuxMachine : IAsyncLifetime
         }
 
         Disk = _folder.Disk("disk.raw", DiskBytes);
-        _process = VmmProcess.Start("run", "linux", "--no-reboot", "--disk", $"path={Disk}");
+        _process = VmmProcess.Start(["run", "linux", "--no-reboot", .. Hardware]);
         Shell = await Shell.WaitAsync(_process);
     }
 

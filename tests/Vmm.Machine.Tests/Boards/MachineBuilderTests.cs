@@ -38,7 +38,21 @@ public sealed class MachineBuilderTests : IDisposable
         Assert.NotNull(machine.VirtualMachine.Pci.Find(new PciAddress(0, 1, 0)));
     }
 
+    [Fact]
+    public async Task Virtio_devices_are_PCI_functions_with_their_own_numbers()
+    {
+        await using AssembledMachine machine = Build(
+        [
+            new("disks:d:format", "memory"), new("disks:d:options:size", "1M"), new("disks:d:device", "virtio-block"),
+            new("networks:n:backend", "hub"), new("devices:r:type", "virtio-rng"),
+        ]);
+
+        IEnumerable<uint> ids = machine.VirtualMachine.Pci.Slots.Select(slot => ((IPciConfigurationSpace)machine.VirtualMachine.Pci).Read(slot.Address, 0, AccessWidth.DoubleWord));
+        Assert.Equal([0x1041_1AF4u, 0x1042_1AF4u, 0x1044_1AF4u], ids.Where(id => (ushort)id == 0x1AF4).Order());
+    }
+
     [Theory]
+    [InlineData("networks:n:backend", "user", "there is no network backend 'user' (installed: hub)")]
     [InlineData("devices:x:type", "uart-16551", "command line: devices:x: there is no device model 'uart-16551'; did you mean 'uart-16550'?")]
     [InlineData("scheduler", "round-robbin", "did you mean 'round-robin'?")]
     [InlineData("devices:com1:options:prot", "1", "option 'prot'")]

@@ -40,6 +40,30 @@ public sealed class MachineReaderTests : IDisposable
     }
 
     [Fact]
+    public void A_network_has_a_backend_behind_the_board_s_device()
+    {
+        NetworkDescription network = Assert.Single(Read(
+            [new("networks:lan:backend", "hub"), new("networks:lan:mac", "52:54:00:00:00:01"), new("networks:lan:options:segment", "lab")]).Networks);
+
+        Assert.Equal(("lan", "hub", "virtio-net"), (network.Name, network.Backend, network.Device));
+        Assert.Equal("52:54:00:00:00:01", network.DeviceOptions.Find("mac"));
+        Assert.Equal("lab", network.BackendOptions.Find("segment"));
+    }
+
+    [Fact]
+    public void A_later_layer_takes_networks_away_with_none()
+    {
+        File.WriteAllText(_file, """{ "networks": { "lan": { "backend": "hub" } } }""");
+
+        Assert.Single(Read(file: _file).Networks);
+        Assert.Empty(Read([new("networks", "none")], file: _file).Networks);
+    }
+
+    [Fact]
+    public void A_network_without_a_backend_is_refused() =>
+        Assert.Contains("networks:lan: has no 'backend'", Assert.Throws<MachineException>(() => Read([new("networks:lan:mac", "x")])).Message, StringComparison.Ordinal);
+
+    [Fact]
     public void The_environment_reaches_options_of_devices()
     {
         MachineDescription machine = Read(environment: new() { ["VMM_DEVICES__COM1__OPTIONS__PORT"] = "0x2f8" });
