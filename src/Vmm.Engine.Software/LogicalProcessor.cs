@@ -7,6 +7,7 @@ using Vmm.Engine.Software.Execute;
 using Vmm.Engine.Software.Instructions;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
+using Vmm.Engine.Software.Translate;
 using Vmm.Engine.Software.Vmx;
 
 namespace Vmm.Engine.Software;
@@ -17,6 +18,7 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
     private readonly CpuState* _state;
     private readonly ConcurrentQueue<(ProcessorRequest Request, ulong Place, int Length)> _requests = new();
     private GCHandle _self;
+    private Lockstep? _lockstep;
 
     /// <summary>
     /// Makes a processor with a zeroed state. Event delivery, exits and handlers are the architectural ones unless a test
@@ -28,7 +30,9 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
         int index,
         HandlerTable? handlers = null,
         IProcessorEvents? events = null,
-        IMemoryExits? exits = null)
+        IMemoryExits? exits = null,
+        ExecutionTier tier = ExecutionTier.Interpreter,
+        uint threshold = 16)
     {
         _state = (CpuState*)NativeMemory.AlignedAlloc((nuint)sizeof(CpuState), 64);
         NativeMemory.Clear(_state, (nuint)sizeof(CpuState));
@@ -41,7 +45,9 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
         NonRoot = new NonRoot(this);
         Events = events ?? new ProcessorEvents();
         Mmu = new Mmu(_state, memory.AddressSpace, exits ?? NonRoot);
-        Blocks = new BlockCache(_state, Mmu, memory.AddressSpace, handlers ?? InstructionSet.Handlers);
+        handlers ??= InstructionSet.Handlers;
+        Translator = tier != ExecutionTier.Interpreter && CodeMemory.IsSupported ? new Translator(_state, handlers, isolated: tier == ExecutionTier.Lockstep) { Threshold = threshold } : null;
+        Blocks = new BlockCache(_state, Mmu, memory.AddressSpace, handlers) { Translator = Translator };
         Mmu.TranslationsChanged = Blocks.ForgetTranslations;
         memory.AddressSpace.Attach(this);
     }
@@ -62,6 +68,9 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
     public NonRoot NonRoot { get; }
 
     public BlockCache Blocks { get; }
+
+    /// <summary>Makes and runs translations of hot blocks; null: all are interpreted.</summary>
+    public Translator? Translator { get; }
 
     /// <summary>What the run loop calls between instructions.</summary>
     public IProcessorEvents Events { get; }
@@ -90,11 +99,31 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
         Mmu.FlushAll();
     }
 
+    /// <summary>Runs the processor until it leaves the guest.</summary>
+    public void Run()
+    {
+        if (Translator is { } translator)
+        {
+            if (translator.IsIsolated)
+            {
+                (_lockstep ??= new Lockstep(this, translator)).Run();
+            }
+            else
+            {
+                TieredExecution.Run(this, translator);
+            }
+        }
+        else
+        {
+            Interpreter.Run(this);
+        }
+    }
+
     /// <summary>Runs one instruction from the current state. A fault is left in the state and not delivered.</summary>
     public Outcome Step() => Interpreter.Step(this, BlockMode.Isolated);
 
     /// <summary>Runs one block, at most, from the current state. A fault is left in the state and not delivered.</summary>
-    public Outcome RunBlock() => Interpreter.Step(this, 0);
+    public Outcome RunBlock() => Translator is { } translator ? TieredExecution.Step(this, translator) : Interpreter.Step(this, 0);
 
     /// <summary>Asks for something to be done before the next block. Callable from any thread.</summary>
     public void Post(ProcessorRequest request, ulong place, int length)
@@ -143,6 +172,7 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
             NonRoot.Close();
             Memory.AddressSpace.Detach(this);
             Blocks.Dispose();
+            Translator?.Dispose();
             Mmu.Dispose();
             _self.Free();
             NativeMemory.AlignedFree(_state);

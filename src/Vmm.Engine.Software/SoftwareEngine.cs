@@ -3,12 +3,13 @@ using Vmm.Engine.Software.Vmx;
 
 namespace Vmm.Engine.Software;
 
-/// <summary>An x86-64 processor with VMX in portable C#: runs guests on any host.</summary>
-public sealed class SoftwareEngine : IVmxEngine
+/// <summary>An x86-64 processor with VMX in portable C#: runs guests on any host, and translates their code to the host's where that is x86-64 too.</summary>
+/// <param name="tier">How guest code runs; hosts that cannot run translations interpret.</param>
+public sealed class SoftwareEngine(ExecutionTier tier = ExecutionTier.Translator) : IVmxEngine
 {
     public string Name => "software";
 
     public VmxCapabilities Capabilities => EngineCapabilities.Instance;
 
-    public IVmxMachine CreateMachine(IPhysicalMemory memory, ITimeSource clock) => new SoftwareMachine(memory, clock);
+    public IVmxMachine CreateMachine(IPhysicalMemory memory, ITimeSource clock) => new SoftwareMachine(memory, clock, tier);
 }

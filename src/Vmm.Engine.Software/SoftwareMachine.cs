@@ -7,12 +7,14 @@ internal sealed class SoftwareMachine : IVmxMachine
 {
     private readonly HostPhysicalMemory _memory;
     private readonly ITimeSource _time;
+    private readonly ExecutionTier _tier;
     private readonly List<LogicalProcessor> _processors = [];
 
-    public SoftwareMachine(IPhysicalMemory memory, ITimeSource time)
+    public SoftwareMachine(IPhysicalMemory memory, ITimeSource time, ExecutionTier tier)
     {
         _memory = new HostPhysicalMemory(memory);
         _time = time;
+        _tier = tier;
     }
 
     public IReadOnlyDictionary<string, long> Counters
@@ -37,7 +39,7 @@ internal sealed class SoftwareMachine : IVmxMachine
 
     public ILogicalProcessor CreateProcessor(int index)
     {
-        var processor = new LogicalProcessor(_memory, _time, index) { VmcsRegions = VmcsRegions };
+        var processor = new LogicalProcessor(_memory, _time, index, tier: _tier) { VmcsRegions = VmcsRegions };
         lock (_processors)
         {
             _processors.Add(processor);

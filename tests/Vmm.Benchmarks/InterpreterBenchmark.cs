@@ -29,7 +29,7 @@ internal static unsafe class InterpreterBenchmark
         ulong instructions = 0;
         for (int n = 0; n < Repetitions; n++)
         {
-            using TestMachine machine = new();
+            using TestMachine machine = new(tier: ExecutionTier.Interpreter);
             machine.Load(code);
             CpuState* state = machine.State;
             TimeSpan start = Environment.CpuUsage.TotalTime;

@@ -8,7 +8,7 @@ namespace Vmm.Engine.Software.Decode;
 /// A run of decoded instructions with one entry, at one place in memory. Its instructions follow it in memory; the last
 /// one ends the block whatever happens.
 /// </summary>
-[StructLayout(LayoutKind.Sequential, Size = 128)]
+[StructLayout(LayoutKind.Sequential, Size = 192)]
 internal unsafe struct Block
 {
     /// <summary>Offset in the code segment of the first instruction.</summary>
@@ -37,6 +37,16 @@ internal unsafe struct Block
 
     /// <summary>Whether it ends in a way that cannot change mode or privilege: its successors in the same page may be linked.</summary>
     public byte Linkable;
+
+    /// <summary>Times that it was interpreted; see Translate.TieredExecution.</summary>
+    public uint Heat;
+
+    /// <summary>Its translation to host code, or null.</summary>
+    public byte* Native;
+
+    // Host addresses of code outside of the block that its translation relies on: flags that it overwrites are not kept.
+    public ulong AheadStart;
+    public ulong AheadEnd;
 
     // The blocks that were last seen to follow.
     public Block* Successor;

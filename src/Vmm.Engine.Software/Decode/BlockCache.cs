@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Vmm.Engine.Software.Execute;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
+using Vmm.Engine.Software.Translate;
 
 namespace Vmm.Engine.Software.Decode;
 
@@ -12,7 +13,6 @@ namespace Vmm.Engine.Software.Decode;
 /// </summary>
 internal sealed unsafe class BlockCache : IDisposable
 {
-    private const int JumpBits = 12;
     private const int BucketBits = 14;
 
     private readonly CpuState* _state;
@@ -22,10 +22,9 @@ internal sealed unsafe class BlockCache : IDisposable
     private readonly BlockPool _pool = new();
     private readonly Block* _none;
     private readonly Block** _buckets;
-    private readonly JumpEntry* _jumps;
+    private readonly JumpCache _jumps;
     private readonly Dictionary<ulong, nint> _pages = [];
     private readonly Dictionary<ulong, nint> _secondPages = [];
-    private ulong _generation = 1;
     private long _clearings;
 
     public BlockCache(CpuState* state, Mmu mmu, PhysicalAddressSpace memory, HandlerTable handlers)
@@ -39,15 +38,17 @@ internal sealed unsafe class BlockCache : IDisposable
         _none->Successor = _none;
         _none->OtherSuccessor = _none;
         _buckets = (Block**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(Block*));
-        _jumps = (JumpEntry*)NativeMemory.AllocZeroed(1 << JumpBits, (nuint)sizeof(JumpEntry));
-        for (int n = 0; n < 1 << JumpBits; n++)
-        {
-            _jumps[n].Block = _none;
-        }
+        _jumps = new JumpCache(state, _none);
     }
 
     /// <summary>A block that nothing matches: where the run loop starts, and what follows a change of everything.</summary>
     public Block* None => _none;
+
+    /// <summary>What translates hot blocks to host code; null when nothing does.</summary>
+    public Translator? Translator { get; init; }
+
+    /// <summary>Times that all blocks were dropped: a pointer to a block or its code is void after the next.</summary>
+    public long Clearings => _clearings;
 
     /// <summary>Blocks decoded so far.</summary>
     public long Decoded { get; private set; }
@@ -100,32 +101,90 @@ internal sealed unsafe class BlockCache : IDisposable
     public Block* Lookup(uint mode)
     {
         ulong linear = LinearRip(_state);
-        JumpEntry* entry = _jumps + ((linear ^ linear >> JumpBits) & ((1 << JumpBits) - 1));
+        JumpEntry* entry = _jumps.At(linear, mode);
         Block* block = entry->Block;
-        if (entry->Linear == linear && entry->Generation == _generation && Matches(block, mode))
+        if (entry->Linear == linear && _jumps.Holds(entry->Key, mode) && Matches(block, mode))
         {
             return block;
         }
 
-        block = FindOrDecode(linear, mode);
+        block = FindOrDecode(linear, mode, out bool global);
         if (block != null)
         {
-            *entry = new JumpEntry { Linear = linear, Generation = _generation, Block = block };
+            *entry = new JumpEntry
+            {
+                Linear = linear,
+                Key = _jumps.Key(mode, global),
+                Native = NativeOf(block),
+                Block = block,
+            };
         }
 
         return block;
+    }
+
+    private byte* NativeOf(Block* block) => Translator == null ? null
+        : block->Native != null && !Translator.IsIsolated ? block->Native
+        : Translator.NotTranslated;
+
+    /// <summary>Translates a block, which jumps to it will find; false: there was no room and all blocks were dropped instead.</summary>
+    public bool TryTranslate(Block* block)
+    {
+        if (!Translator!.HasRoom)
+        {
+            Clear();
+            return false;
+        }
+
+        Translator.Translate(block);
+        JumpEntry* entry = _jumps.At(LinearOf(block), block->Mode);
+        if (entry->Block == block)
+        {
+            entry->Native = NativeOf(block);
+        }
+
+        return true;
+    }
+
+    /// <summary>Links a translated jump to the block at RIP, which it has led to, where the link will hold.</summary>
+    public void Connect(LinkSite* site, Block* block)
+    {
+        if (site->From->Mode != block->Mode || Translator!.IsIsolated)
+        {
+            return;
+        }
+
+        if (site->Comparison == 0)
+        {
+            if ((site->From->Place ^ block->Place) < 0x1000)
+            {
+                Translator.Link(site, block, global: false, 0);
+            }
+
+            return;
+        }
+
+        JumpEntry* entry = _jumps.At(LinearOf(block), block->Mode);
+        if (entry->Block == block && _jumps.Holds(entry->Key, block->Mode))
+        {
+            uint generation = (uint)(entry->Key >> 32);
+            Translator.Link(site, block, generation == _jumps.Generation(global: true), generation);
+        }
     }
 
     private bool Matches(Block* block, uint mode) =>
         block->Rip == _state->Rip && block->Mode == mode
         && ((mode & BlockMode.Limited) == 0 || block->CodeLimit == _state->Cs.Limit);
 
-    private Block* FindOrDecode(ulong linear, uint mode)
+    private Block* FindOrDecode(ulong linear, uint mode, out bool global)
     {
+        global = false;
         if (!_mmu.TranslateFetch(linear, out FetchTarget code))
         {
             return null;
         }
+
+        global = code.IsGlobal;
 
         for (Block* block = *Bucket(code.Place); block != null; block = block->NextInBucket)
         {
@@ -141,6 +200,7 @@ internal sealed unsafe class BlockCache : IDisposable
                     return null;
                 }
 
+                global &= second.IsGlobal;
                 if ((second.Place & ~0xFFFUL) == block->SecondPage)
                 {
                     return block;
@@ -148,7 +208,9 @@ internal sealed unsafe class BlockCache : IDisposable
             }
         }
 
-        return Decode(code, mode);
+        Block* decoded = Decode(code, mode);
+        global &= decoded == null || decoded->SecondPage == Block.NoPage;
+        return decoded;
     }
 
     private Block* Decode(in FetchTarget code, uint mode)
@@ -216,7 +278,8 @@ internal sealed unsafe class BlockCache : IDisposable
             Block** link = (Block**)&head;
             for (Block* block = *link; block != null; block = *link)
             {
-                if (block->Mode == BlockMode.None || (block->Place < end && place < block->Place + block->Length))
+                if (block->Mode == BlockMode.None || (block->Place < end && place < block->Place + block->Length)
+                    || (block->Native != null && block->AheadStart < end && place < block->AheadEnd))
                 {
                     *link = block->NextInPage;
                     Kill(block);
@@ -273,6 +336,11 @@ internal sealed unsafe class BlockCache : IDisposable
         }
 
         block->Mode = BlockMode.None;
+        if (block->Native != null)
+        {
+            Translator!.Drop(block);
+        }
+
         Instruction* first = Block.First(block);
         for (int n = 0; n < block->SlotCount; n++)
         {
@@ -290,19 +358,16 @@ internal sealed unsafe class BlockCache : IDisposable
         }
     }
 
-    /// <summary>Linear addresses may translate differently from now on.</summary>
-    public void ForgetTranslations() => _generation++;
+    /// <summary>Linear addresses may translate differently from now on, global ones too if said so.</summary>
+    public void ForgetTranslations(bool global) => _jumps.Forget(global);
 
     /// <summary>Drops all blocks. Only between blocks, with no block kept.</summary>
     public void Clear()
     {
         NativeMemory.Clear(_buckets, (1 << BucketBits) * (nuint)sizeof(Block*));
-        for (int n = 0; n < 1 << JumpBits; n++)
-        {
-            _jumps[n] = new JumpEntry { Block = _none };
-        }
-
+        _jumps.Clear();
         _clearings++;
+        Translator?.Clear();
         _pool.Clear();
         Forget(_pages);
         Forget(_secondPages);
@@ -325,13 +390,6 @@ internal sealed unsafe class BlockCache : IDisposable
         _pool.Dispose();
         NativeMemory.Free(_none);
         NativeMemory.Free(_buckets);
-        NativeMemory.Free(_jumps);
-    }
-
-    private struct JumpEntry
-    {
-        public ulong Linear;
-        public ulong Generation;
-        public Block* Block;
+        _jumps.Dispose();
     }
 }

@@ -104,7 +104,10 @@ internal static unsafe class BlockMode
             mode |= Isolated;
         }
 
-        s->BlockMode = (s->Efer & LongModeActive) != 0 && s->Cs.IsLong ? mode | Code64 : mode | Legacy(s);
+        mode |= (s->Efer & LongModeActive) != 0 && s->Cs.IsLong ? Code64 : Legacy(s);
+        s->BlockMode = mode;
+        s->LocalJumpKey = (s->LocalJumpKey & ~(ulong)uint.MaxValue) | mode;
+        s->GlobalJumpKey = (s->GlobalJumpKey & ~(ulong)uint.MaxValue) | mode;
     }
 
     private static uint Legacy(CpuState* s)

@@ -91,7 +91,8 @@ internal static unsafe class Interpreter
         return outcome;
     }
 
-    private static bool ProcessEvents(LogicalProcessor processor)
+    /// <summary>What is due between blocks; false: leave the guest.</summary>
+    internal static bool ProcessEvents(LogicalProcessor processor)
     {
         CpuState* s = processor.State;
         s->CurrentInstruction = null;
@@ -100,7 +101,8 @@ internal static unsafe class Interpreter
         return processor.Events.Process(processor);
     }
 
-    private static bool FetchFailed(LogicalProcessor processor)
+    /// <summary>After no block was found at RIP; false: leave the guest.</summary>
+    internal static bool FetchFailed(LogicalProcessor processor)
     {
         processor.State->CurrentInstruction = null;
         return processor.Mmu.TakeFailure() switch
@@ -111,8 +113,8 @@ internal static unsafe class Interpreter
         };
     }
 
-    // Everything but a plain branch; true to go on.
-    private static bool Finish(LogicalProcessor processor, Block* block, Instruction* i, Outcome outcome)
+    /// <summary>After a block that ended with anything but a plain branch, at <paramref name="i"/>; false: leave the guest.</summary>
+    internal static bool Finish(LogicalProcessor processor, Block* block, Instruction* i, Outcome outcome)
     {
         CpuState* s = processor.State;
         s->CurrentInstruction = null;

@@ -10,16 +10,17 @@ namespace Vmm.Engine.Software.Memory;
 /// <see cref="SlowAccess"/>. False means: a fault was raised or the guest is to be left; return
 /// <see cref="SlowAccess.Failure"/> from the handler.
 /// </summary>
-/// <remarks>Unsafe invariant: an addend in a valid entry maps its whole page to memory that stays mapped while the VM exists.</remarks>
+/// <remarks>Unsafe invariant: the page of a valid entry is host memory that stays mapped while the VM exists.</remarks>
 internal static unsafe class LinearMemory
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Load<T>(CpuState* s, ulong linear, out T value) where T : unmanaged
     {
         TlbEntry* entry = s->ReadTlb + ((linear >> Tlb.PageShift) & (Tlb.EntryCount - 1));
-        if (entry->Tag == ((linear + (ulong)(sizeof(T) - 1)) & Tlb.PageMask))
+        ulong offset = linear ^ entry->Tag;
+        if (offset <= 0x1000 - (ulong)sizeof(T))
         {
-            value = Unsafe.ReadUnaligned<T>((byte*)linear + entry->Addend);
+            value = Unsafe.ReadUnaligned<T>(entry->Page + offset);
             return true;
         }
 
@@ -33,9 +34,10 @@ internal static unsafe class LinearMemory
     public static bool LoadStack<T>(CpuState* s, ulong linear, out T value) where T : unmanaged
     {
         TlbEntry* entry = s->ReadTlb + ((linear >> Tlb.PageShift) & (Tlb.EntryCount - 1));
-        if (entry->Tag == ((linear + (ulong)(sizeof(T) - 1)) & Tlb.PageMask))
+        ulong offset = linear ^ entry->Tag;
+        if (offset <= 0x1000 - (ulong)sizeof(T))
         {
-            value = Unsafe.ReadUnaligned<T>((byte*)linear + entry->Addend);
+            value = Unsafe.ReadUnaligned<T>(entry->Page + offset);
             return true;
         }
 
@@ -62,9 +64,8 @@ internal static unsafe class LinearMemory
     public static byte* ReadPointer<T>(CpuState* s, ulong linear) where T : unmanaged
     {
         TlbEntry* entry = s->ReadTlb + ((linear >> Tlb.PageShift) & (Tlb.EntryCount - 1));
-        return entry->Tag == ((linear + (ulong)(sizeof(T) - 1)) & Tlb.PageMask)
-            ? (byte*)linear + entry->Addend
-            : null;
+        ulong offset = linear ^ entry->Tag;
+        return offset <= 0x1000 - (ulong)sizeof(T) ? entry->Page + offset : null;
     }
 
     /// <summary>
@@ -75,9 +76,8 @@ internal static unsafe class LinearMemory
     public static byte* WritePointer<T>(CpuState* s, ulong linear) where T : unmanaged
     {
         TlbEntry* entry = s->WriteTlb + ((linear >> Tlb.PageShift) & (Tlb.EntryCount - 1));
-        return entry->Tag == ((linear + (ulong)(sizeof(T) - 1)) & Tlb.PageMask)
-            ? (byte*)linear + entry->Addend
-            : null;
+        ulong offset = linear ^ entry->Tag;
+        return offset <= 0x1000 - (ulong)sizeof(T) ? entry->Page + offset : null;
     }
 
     /// <summary>Linear address of the memory operand, without checks: right only when <see cref="InstructionFlags.SegmentChecked"/> is clear.</summary>

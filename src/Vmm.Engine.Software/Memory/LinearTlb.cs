@@ -7,7 +7,9 @@ namespace Vmm.Engine.Software.Memory;
 /// </summary>
 internal sealed unsafe class LinearTlb : IDisposable
 {
-    private const int ListCapacity = Tlb.EntryCount / 2;
+    private const int ListCapacity = Tlb.EntryCount / 4;
+
+    private static readonly TlbEntry[] Empty = CreateEmpty();
 
     private readonly TlbEntry* _entries = (TlbEntry*)NativeMemory.AlignedAlloc(Tlb.EntryCount * (nuint)sizeof(TlbEntry), 64);
     private readonly ushort[] _used = new ushort[ListCapacity];
@@ -17,11 +19,22 @@ internal sealed unsafe class LinearTlb : IDisposable
 
     public TlbEntry* Entries => _entries;
 
+    private static TlbEntry[] CreateEmpty()
+    {
+        TlbEntry[] entries = new TlbEntry[Tlb.EntryCount];
+        for (int n = 0; n < entries.Length; n++)
+        {
+            entries[n].Tag = TlbEntry.Unused(n);
+        }
+
+        return entries;
+    }
+
     public void Fill(ulong linearPage, byte* host)
     {
         int index = (int)(linearPage >> Tlb.PageShift) & (Tlb.EntryCount - 1);
         TlbEntry* entry = _entries + index;
-        if (entry->Tag == TlbEntry.Invalid)
+        if (entry->Tag == TlbEntry.Unused(index))
         {
             if (_usedCount < ListCapacity)
             {
@@ -32,7 +45,7 @@ internal sealed unsafe class LinearTlb : IDisposable
         }
 
         entry->Tag = linearPage;
-        entry->Addend = (long)((ulong)host - linearPage);
+        entry->Page = host;
     }
 
     public void Clear()
@@ -41,12 +54,12 @@ internal sealed unsafe class LinearTlb : IDisposable
         {
             for (int n = 0; n < _usedCount; n++)
             {
-                _entries[_used[n]].Tag = TlbEntry.Invalid;
+                _entries[_used[n]].Tag = TlbEntry.Unused(_used[n]);
             }
         }
         else
         {
-            new Span<byte>(_entries, Tlb.EntryCount * sizeof(TlbEntry)).Fill(0xFF);
+            Empty.CopyTo(new Span<TlbEntry>(_entries, Tlb.EntryCount));
         }
 
         _usedCount = 0;
@@ -57,8 +70,8 @@ internal sealed unsafe class LinearTlb : IDisposable
         TlbEntry* entry = _entries + ((linear >> Tlb.PageShift) & (Tlb.EntryCount - 1));
         if (entry->Tag == (linear & Tlb.PageMask))
         {
-            // The tag 1 matches no address but keeps the entry in the list of those in use.
-            entry->Tag = TlbEntry.Emptied;
+            // The entry stays in the list of those in use.
+            entry->Tag = TlbEntry.Emptied((int)(entry - _entries));
         }
     }
 
@@ -70,28 +83,29 @@ internal sealed unsafe class LinearTlb : IDisposable
         {
             for (int n = 0; n < _usedCount; n++)
             {
-                found |= ClearIfHost(_entries + _used[n], host);
+                found |= ClearIfHost(_used[n], host);
             }
         }
         else
         {
             for (int n = 0; n < Tlb.EntryCount; n++)
             {
-                found |= ClearIfHost(_entries + n, host);
+                found |= ClearIfHost(n, host);
             }
         }
 
         return found;
     }
 
-    private static bool ClearIfHost(TlbEntry* entry, byte* host)
+    private bool ClearIfHost(int index, byte* host)
     {
-        if ((entry->Tag & 0xFFF) != 0 || (byte*)entry->Tag + entry->Addend != host)
+        TlbEntry* entry = _entries + index;
+        if (!entry->IsValid || entry->Page != host)
         {
             return false;
         }
 
-        entry->Tag = TlbEntry.Emptied;
+        entry->Tag = TlbEntry.Emptied(index);
         return true;
     }
 

@@ -166,6 +166,7 @@ internal sealed unsafe partial class Mmu
             return true;
         }
 
+        _journal?.NoteDevice();
         Sync();
         for (int done = 0; done < destination.Length;)
         {
@@ -195,6 +196,7 @@ internal sealed unsafe partial class Mmu
         ulong offset = linear & 0xFFF;
         if (page.Host != null && (page.Flags & PageFlags.ReadOnly) == 0)
         {
+            _journal?.Note(page.Host + offset, source.Length);
             _physical.MarkDirty(page.Physical);
             fixed (byte* from = source)
             {
@@ -205,6 +207,7 @@ internal sealed unsafe partial class Mmu
             return true;
         }
 
+        _journal?.NoteDevice();
         Sync();
         for (int done = 0; done < source.Length;)
         {

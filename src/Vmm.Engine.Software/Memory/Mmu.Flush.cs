@@ -24,7 +24,7 @@ internal sealed unsafe partial class Mmu
     public void FlushAll()
     {
         _translations.FlushAll();
-        Changed();
+        Changed(global: true);
     }
 
     /// <summary>INVEPT: what EPT says is asked anew.</summary>
@@ -38,14 +38,14 @@ internal sealed unsafe partial class Mmu
     public void FlushNonGlobal()
     {
         _translations.FlushNonGlobal();
-        Changed();
+        Changed(global: false);
     }
 
     /// <summary>One address space, global translations excepted: INVPCID type 1.</summary>
     public void FlushPcid(int pcid)
     {
         _translations.FlushPcid(pcid);
-        Changed();
+        Changed(global: false);
     }
 
     /// <summary>
@@ -60,14 +60,16 @@ internal sealed unsafe partial class Mmu
         }
 
         _translations.Pcid = pcid;
-        Changed();
+        Changed(global: false);
     }
 
     /// <summary>INVLPG: one page of the current address space, or global, whatever its size.</summary>
     public void FlushPage(ulong linear)
     {
-        DropPage(linear);
-        TranslationsChanged?.Invoke();
+        if (!DropPage(linear) || FetchedFrom(linear))
+        {
+            TranslationsChanged?.Invoke(true);
+        }
     }
 
     /// <summary>INVPCID type 0: one page of an address space.</summary>
@@ -102,7 +104,8 @@ internal sealed unsafe partial class Mmu
         return found;
     }
 
-    private void DropPage(ulong linear)
+    // False: parts of a large page went, wherever they were.
+    private bool DropPage(ulong linear)
     {
         if (_translations.FlushPage(linear))
         {
@@ -110,18 +113,33 @@ internal sealed unsafe partial class Mmu
             {
                 table.ClearPage(linear);
             }
+
+            return true;
         }
-        else
-        {
-            ClearTables();
-        }
+
+        ClearTables();
+        return false;
     }
 
-    private void Changed()
+    // Pages that code was fetched from since jumps were last forgotten, by hash: most pages that INVLPG names hold data.
+    private readonly ulong[] _fetched = new ulong[FetchedBits / 64];
+    private const int FetchedBits = 1 << 14;
+
+    private void NoteFetch(ulong linear) => _fetched[(linear >> Tlb.PageShift & (FetchedBits - 1)) / 64] |= 1UL << (int)(linear >> Tlb.PageShift & 63);
+
+    private bool FetchedFrom(ulong linear) =>
+        (_fetched[(linear >> Tlb.PageShift & (FetchedBits - 1)) / 64] >> (int)(linear >> Tlb.PageShift & 63) & 1) != 0;
+
+    private void Changed(bool global)
     {
         ClearTables();
         UpdatePrivilege();
-        TranslationsChanged?.Invoke();
+        if (global)
+        {
+            Array.Clear(_fetched);
+        }
+
+        TranslationsChanged?.Invoke(global);
     }
 
     private void ClearTables()

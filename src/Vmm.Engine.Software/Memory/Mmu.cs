@@ -43,8 +43,8 @@ internal sealed unsafe partial class Mmu : IDisposable
     /// <summary>What a handler returns after an access failed.</summary>
     public Outcome FailureOutcome { get; private set; } = Outcome.Fault;
 
-    /// <summary>Called when linear addresses may translate differently: for the jump cache.</summary>
-    public Action? TranslationsChanged { get; set; }
+    /// <summary>Called when linear addresses may translate differently, with whether global ones may: for the jump cache.</summary>
+    public Action<bool>? TranslationsChanged { get; set; }
 
     /// <summary>TLB misses that needed a walk of the paging structures.</summary>
     public long Walks { get; private set; }
@@ -76,7 +76,7 @@ internal sealed unsafe partial class Mmu : IDisposable
     {
         CpuState* s = _state;
         bool ac = (s->SystemFlags & (ulong)RflagsBits.Ac) != 0;
-        if (ChecksAlignment || WatchesData)
+        if (ChecksAlignment || WatchesData || _journal != null)
         {
             _current = Guarded;
         }
@@ -173,9 +173,10 @@ internal sealed unsafe partial class Mmu : IDisposable
             return false;
         }
 
+        NoteFetch(linear);
         ulong offset = linear & 0xFFF;
         bool memory = translation->Host != null;
-        target = new FetchTarget((memory ? translation->Host : OpenBus) + offset, memory);
+        target = new FetchTarget((memory ? translation->Host : OpenBus) + offset, memory, (translation->Flags & PageFlags.Global) != 0);
         return true;
     }
 

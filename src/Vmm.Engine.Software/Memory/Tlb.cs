@@ -3,23 +3,27 @@ using System.Runtime.InteropServices;
 namespace Vmm.Engine.Software.Memory;
 
 /// <summary>
-/// One entry of a software TLB. An access of n bytes at linear address a hits when
-/// <c>((a + n - 1) &amp; ~0xFFF) == Tag</c> for the entry of a's page: a page-crossing access misses by itself.
+/// One entry of a software TLB. An access of n bytes at linear address a hits when <c>a ^ Tag &lt;= 0x1000 - n</c> for the
+/// entry of a's page: the difference is then the offset in <see cref="Page"/>, and a page-crossing access misses by itself.
 /// </summary>
+/// <remarks>An entry that holds nothing has a tag that belongs to its neighbour: no address that is looked up here comes near it.</remarks>
 [StructLayout(LayoutKind.Sequential)]
-internal struct TlbEntry
+internal unsafe struct TlbEntry
 {
-    /// <summary>Linear page address; <see cref="Invalid"/> matches no address.</summary>
+    /// <summary>Linear page address.</summary>
     public ulong Tag;
 
-    /// <summary>Host address minus linear address.</summary>
-    public long Addend;
+    /// <summary>Host address of the page.</summary>
+    public byte* Page;
 
-    /// <summary>A tag that no page address equals (low bits set).</summary>
-    public const ulong Invalid = ulong.MaxValue;
+    /// <summary>Tag of an entry that was never in use since its table was emptied.</summary>
+    public static ulong Unused(int index) => ((ulong)(index ^ 1) << Tlb.PageShift) | 1;
 
-    /// <summary>Another such tag, of an entry that was in use.</summary>
-    public const ulong Emptied = 1;
+    /// <summary>Tag of an entry that was in use.</summary>
+    public static ulong Emptied(int index) => ((ulong)(index ^ 1) << Tlb.PageShift) | 2;
+
+    /// <summary>Whether the entry maps a page.</summary>
+    public readonly bool IsValid => (Tag & 0xFFF) == 0;
 }
 
 /// <summary>
@@ -28,7 +32,7 @@ internal struct TlbEntry
 /// </summary>
 internal static class Tlb
 {
-    public const int EntryBits = 10;
+    public const int EntryBits = 14;
     public const int EntryCount = 1 << EntryBits;
     public const int PageShift = 12;
     public const ulong PageMask = ~0xFFFUL;

@@ -67,7 +67,7 @@ internal enum PageFlags : uint
 }
 
 /// <summary>Where instructions are fetched from. Device memory reads as all ones, and never changes.</summary>
-internal readonly unsafe struct FetchTarget(byte* host, bool isMemory)
+internal readonly unsafe struct FetchTarget(byte* host, bool isMemory, bool isGlobal)
 {
     /// <summary>What identifies the place: decoded code is kept by host address, so that all guest-physical names of a page (aliases, EPT) are one.</summary>
     public ulong Place => (ulong)Host;
@@ -76,4 +76,7 @@ internal readonly unsafe struct FetchTarget(byte* host, bool isMemory)
     public byte* Host { get; } = host;
 
     public bool IsMemory { get; } = isMemory;
+
+    /// <summary>Whether the translation is global: it outlives a change of address space.</summary>
+    public bool IsGlobal { get; } = isGlobal;
 }

@@ -8,7 +8,7 @@ namespace Vmm.Engine.Software.Memory;
 /// </summary>
 internal sealed unsafe class TranslationCache : IDisposable
 {
-    private const int EntryCount = 4096;
+    private const int EntryCount = 1 << 15;
     private const int PcidCount = 4096;
 
     private readonly Entry* _entries = (Entry*)NativeMemory.AllocZeroed(EntryCount, (nuint)sizeof(Entry));

@@ -45,6 +45,21 @@ internal unsafe struct CpuState
     /// <summary>Index in <see cref="SegmentBase"/> whose base is always zero: ES, CS, SS and DS in 64-bit mode.</summary>
     public const int FlatSegment = 7;
 
+    // What an entry of the jump cache must carry to hold now: BlockMode below, a generation of translations above.
+    // One for translations of the current address space, one for global ones.
+    public ulong LocalJumpKey;
+    public ulong GlobalJumpKey;
+
+    /// <summary>The jump cache; see <see cref="Decode.JumpCache"/>.</summary>
+    public Decode.JumpEntry* Jumps;
+
+    // Between translated code and its caller; see Translate.Trampolines.
+    public ulong NativeFlags;
+    public ulong ExitSite;
+
+    /// <summary>Not 0: vector registers and MXCSR are in the host's; translated code only.</summary>
+    public uint VectorsLoaded;
+
     // Segment registers with hidden parts, in VMCS order.
     public SegmentCache Es;
     public SegmentCache Cs;

@@ -37,8 +37,10 @@ internal sealed unsafe partial class LogicalProcessor : ILogicalProcessor
     public IEnumerable<KeyValuePair<string, long>> Counters =>
     [
         new("vm exits", NonRoot.ExitCount),
-        new("instructions", (long)_state->InstructionsRetired),
+        new("instructions interpreted", (long)_state->InstructionsRetired),
         new("page walks", Mmu.Walks),
+        new("blocks decoded", Blocks.Decoded),
+        .. Translator?.Counters ?? [],
     ];
 
     public VmxResult VmxOn(ulong region)

@@ -23,7 +23,7 @@ internal sealed unsafe partial class NonRoot
             if (EnterOrReport())
             {
                 vmcs.LaunchState = VmcsLaunchState.Launched;
-                Interpreter.Run(_processor);
+                _processor.Run();
             }
         }
         finally

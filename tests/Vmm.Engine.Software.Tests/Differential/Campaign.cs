@@ -5,8 +5,8 @@ using Vmm.Engine.Software.Tests.Differential.Native;
 
 namespace Vmm.Engine.Software.Tests.Differential;
 
-/// <summary>Runs cases of many forms on both processors and collects what differs.</summary>
-internal sealed unsafe class Campaign(CampaignOptions options, NativeProcessor native, InterpretedProcessor interpreter)
+/// <summary>Runs cases of many forms on the host processor and in each tier of the engine, and collects what differs.</summary>
+internal sealed unsafe class Campaign(CampaignOptions options, NativeProcessor native, params IReadOnlyList<EngineProcessor> tiers)
 {
     private const int ReportedPerForm = 3;
 
@@ -41,7 +41,11 @@ internal sealed unsafe class Campaign(CampaignOptions options, NativeProcessor n
             RunNatively(form, count);
             for (int n = 0; n < count; n++)
             {
-                Compare(form, n);
+                Completed += native.Slot(n)->Native.Vector == CaseResult.Breakpoint ? 1 : 0;
+                foreach (EngineProcessor tier in tiers)
+                {
+                    Compare(form, n, tier);
+                }
             }
 
             run += count;
@@ -87,13 +91,12 @@ internal sealed unsafe class Campaign(CampaignOptions options, NativeProcessor n
         return count;
     }
 
-    private void Compare(InstructionForm form, int n)
+    private void Compare(InstructionForm form, int n, EngineProcessor tier)
     {
         CaseSlot* slot = native.Slot(n);
-        ProcessorImage interpreted;
-        interpreter.Run(slot, &interpreted);
-        Completed += slot->Native.Vector == CaseResult.Breakpoint ? 1 : 0;
-        List<string> differences = CaseComparer.Compare(_instructions[n], slot, &interpreted, interpreter.Memory);
+        ProcessorImage result;
+        tier.Run(slot, &result);
+        List<string> differences = CaseComparer.Compare(_instructions[n], slot, &result, tier.Memory);
         if (differences.Count == 0)
         {
             return;
@@ -103,7 +106,7 @@ internal sealed unsafe class Campaign(CampaignOptions options, NativeProcessor n
         Mismatches[form] = before + 1;
         if (before < ReportedPerForm)
         {
-            Reports.Add(CaseReport.Write(form.ToString(), _indexes[n], options.Seed, _instructions[n], slot, differences));
+            Reports.Add($"{tier.Tier}: " + CaseReport.Write(form.ToString(), _indexes[n], options.Seed, _instructions[n], slot, differences));
         }
     }
 }

@@ -6,7 +6,7 @@ using Xunit.Abstractions;
 namespace Vmm.Engine.Software.Tests.Differential;
 
 /// <summary>
-/// Random instances of every instruction form that the interpreter implements, run there and on the host processor: both
+/// Random instances of every instruction form that the interpreter implements, run there, translated, and on the host processor: all
 /// must end alike, in registers, defined flags, memory and faults. See <see cref="CampaignOptions"/> for what the
 /// environment chooses.
 /// </summary>
@@ -31,8 +31,9 @@ public sealed class DifferentialTests(ITestOutputHelper output)
         CampaignOptions options = CampaignOptions.FromEnvironment();
         FormCatalog catalog = FormCatalog.Create(bitness);
         using NativeProcessor native = new();
-        using InterpretedProcessor interpreter = new();
-        Campaign campaign = new(options, native, interpreter);
+        using EngineProcessor interpreter = new(ExecutionTier.Interpreter);
+        using EngineProcessor translator = new(ExecutionTier.Translator);
+        Campaign campaign = new(options, native, interpreter, translator);
         foreach (InstructionForm form in catalog.Forms)
         {
             if (options.OnlyForm is null || form.ToString().StartsWith(options.OnlyForm, StringComparison.Ordinal))

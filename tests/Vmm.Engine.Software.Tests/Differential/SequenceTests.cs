@@ -13,12 +13,17 @@ public sealed unsafe class SequenceTests(ITestOutputHelper output)
     private const int ShownReports = 10;
 
     [NativeFact]
-    public void Blocks_do_what_the_host_processor_does()
+    public void Interpreted_blocks_do_what_the_host_processor_does() => Run(ExecutionTier.Interpreter);
+
+    [NativeFact]
+    public void Translated_blocks_do_what_the_host_processor_does() => Run(ExecutionTier.Translator);
+
+    private void Run(ExecutionTier tier)
     {
         CampaignOptions options = CampaignOptions.FromEnvironment();
         SequenceGenerator generator = new(options.Seed);
         using NativeProcessor native = new();
-        using InterpretedProcessor interpreter = new();
+        using EngineProcessor interpreter = new(tier);
         List<string> reports = [];
         int total = options.CasesPerForm * 100;
         List<Instruction>[] sequences = new List<Instruction>[NativeProcessor.Capacity];

@@ -14,7 +14,7 @@ public sealed unsafe class InterpreterTests
     [Fact]
     public void A_loop_runs_as_often_as_it_says_and_every_instruction_counts()
     {
-        using TestMachine machine = new();
+        using TestMachine machine = new(tier: ExecutionTier.Interpreter);
         machine.Run(a =>
         {
             Label loop = a.CreateLabel();
@@ -206,7 +206,7 @@ public sealed unsafe class InterpreterTests
     [Fact]
     public void Too_many_blocks_for_the_storage_are_no_problem()
     {
-        using TestMachine machine = new(memorySize: 16 << 20);
+        using TestMachine machine = new(memorySize: 16 << 20, tier: ExecutionTier.Interpreter);
         const int Pages = 1500;
         Span<byte> code = machine.Memory.Bytes;
         code[0x20_0000..(0x20_0000 + Pages * 0x1000)].Fill(0x90);

@@ -28,7 +28,7 @@ public sealed unsafe class ProcessorsTests
             a.dec(ecx);
             a.jnz(loop);
         });
-        Thread thread = new(() => Interpreter.Run(other));
+        Thread thread = new(() => other.Run());
         thread.Start();
         machine.Run();
         Assert.True(thread.Join(TimeSpan.FromSeconds(20)));
@@ -66,7 +66,7 @@ public sealed unsafe class ProcessorsTests
             a.mov(eax, 0x55);
         });
         machine.State->Gpr.Rdi = 1;
-        Thread thread = new(() => Interpreter.Run(other));
+        Thread thread = new(() => other.Run());
         thread.Start();
         machine.Run();
         Assert.True(thread.Join(TimeSpan.FromSeconds(20)));

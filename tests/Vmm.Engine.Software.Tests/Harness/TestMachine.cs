@@ -13,7 +13,7 @@ namespace Vmm.Engine.Software.Tests.Harness;
 /// <summary>
 /// A processor with memory and no VMX: code from Iced's assembler runs until HLT or a fault. In 64-bit mode the first
 /// GiB is mapped to itself, for user and supervisor; 32-bit is flat protected mode, 16-bit real mode, both unpaged.
-/// Physical memory above <see cref="Memory"/> is a device that answers <see cref="DeviceValue"/>.
+/// Code is translated when it runs first, unless another tier is asked for. Physical memory above <see cref="Memory"/> is a device that answers <see cref="DeviceValue"/>.
 /// </summary>
 internal sealed unsafe class TestMachine : IProcessorEvents, IMemoryExits, IDisposable
 {
@@ -29,8 +29,10 @@ internal sealed unsafe class TestMachine : IProcessorEvents, IMemoryExits, IDisp
     /// <summary>PML4, then the page-directory-pointer table, then one page directory of 2-MiB pages.</summary>
     public const ulong PageTables = 0x10_0000;
 
-    public TestMachine(int bitness = 64, int memorySize = 4 << 20, int romSize = 0, HandlerTable? handlers = null)
+    public TestMachine(
+        int bitness = 64, int memorySize = 4 << 20, int romSize = 0, HandlerTable? handlers = null, ExecutionTier tier = ExecutionTier.Translator)
     {
+        _tier = tier;
         Bitness = bitness;
         Memory = new FlatMemory(memorySize, romSize);
         HandlerTable table = new(handlers ?? InstructionSet.Handlers);
@@ -38,6 +40,8 @@ internal sealed unsafe class TestMachine : IProcessorEvents, IMemoryExits, IDisp
         HostMemory = new HostPhysicalMemory(Memory);
         Processor = AddProcessor(table);
     }
+
+    private readonly ExecutionTier _tier;
 
     public int Bitness { get; }
 
@@ -75,7 +79,7 @@ internal sealed unsafe class TestMachine : IProcessorEvents, IMemoryExits, IDisp
             table.Set(Code.Hlt, &Halt);
         }
 
-        LogicalProcessor processor = new(HostMemory, Time, index, table, this, this);
+        LogicalProcessor processor = new(HostMemory, Time, index, table, this, this, _tier, threshold: 1);
         InitialState.Set(processor, Bitness, Memory);
         return processor;
     }
@@ -107,7 +111,7 @@ internal sealed unsafe class TestMachine : IProcessorEvents, IMemoryExits, IDisp
     {
         Fault = null;
         using Timer deadline = new(_ => Stop(), null, TimeSpan.FromSeconds(10), Timeout.InfiniteTimeSpan);
-        Interpreter.Run(Processor);
+        Processor.Run();
         return _late ? throw new TimeoutException("The guest did not come to HLT or a fault.") : this;
     }
 

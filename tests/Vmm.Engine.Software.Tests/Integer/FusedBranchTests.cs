@@ -23,7 +23,7 @@ public sealed unsafe class FusedBranchTests
     [MemberData(nameof(Conditions))]
     public void All_comparisons_with_a_condition_branch_as_they_do_unfused(int condition)
     {
-        using TestMachine machine = new();
+        using TestMachine machine = new(tier: ExecutionTier.Interpreter);
         CpuState* s = machine.State;
         foreach (byte[] comparison in Comparisons)
         {

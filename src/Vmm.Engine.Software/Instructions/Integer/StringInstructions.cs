@@ -86,7 +86,7 @@ internal static unsafe class StringInstructions
                 return Repetition.Complete(s);
             }
 
-            ulong done = (s->SystemFlags & (ulong)RflagsBits.Df) == 0 && s->BlockMode < SingleStepModes
+            ulong done = (s->SystemFlags & (ulong)RflagsBits.Df) == 0 && (s->BlockMode & BlockMode.Single) == 0
                 ? TOperation.Bulk<T>(s, i, count)
                 : 0;
             if (done == 0)
@@ -106,7 +106,7 @@ internal static unsafe class StringInstructions
                 return Repetition.Complete(s);
             }
 
-            if (s->BlockMode >= SingleStepModes || Volatile.Read(ref s->EventPending) != 0)
+            if ((s->BlockMode & BlockMode.Single) != 0 || Volatile.Read(ref s->EventPending) != 0)
             {
                 break;
             }
@@ -119,9 +119,6 @@ internal static unsafe class StringInstructions
 
         return Repetition.Suspend(s, i);
     }
-
-    // Block modes from here on run one instruction, or one iteration, at a time: see BlockMode.Single.
-    private const uint SingleStepModes = 1 << 10;
 
     private static void Advance<TOperation, T>(CpuState* s, Instruction* i, ulong count)
         where TOperation : struct, IStringOperation
@@ -186,7 +183,8 @@ internal static unsafe class StringInstructions
     {
         TlbEntry* entry = s->ReadTlb + ((linear >> Tlb.PageShift) & (Tlb.EntryCount - 1));
         bytes = 0x1000 - (linear & 0xFFF);
-        return entry->Tag == (linear & Tlb.PageMask) ? (byte*)linear + entry->Addend : null;
+        ulong offset = linear ^ entry->Tag;
+        return offset < 0x1000 ? entry->Page + offset : null;
     }
 
     /// <summary>As <see cref="ReadRun"/> for writing <paramref name="wanted"/> bytes; decoded code that they overwrite is dropped all at once.</summary>

@@ -13,8 +13,8 @@ using Instruction = Vmm.Engine.Software.Decode.Instruction;
 
 namespace Vmm.Engine.Software.Tests.Differential;
 
-/// <summary>Runs cases in the interpreter, at CPL 3, with the same pages at the same addresses as the native process.</summary>
-internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExits, IDisposable
+/// <summary>Runs cases in one tier of the engine, at CPL 3, with the same pages at the same addresses as the native process.</summary>
+internal sealed unsafe class EngineProcessor : IProcessorEvents, IMemoryExits, IDisposable
 {
     private const int CodePage = 0x1_0000;
     private const int DataPages = 0x2_0000;
@@ -25,12 +25,13 @@ internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExi
     private readonly LogicalProcessor _processor;
     private ulong _cs;
 
-    public InterpretedProcessor()
+    public EngineProcessor(ExecutionTier tier)
     {
+        Tier = tier;
         _hostMemory = new HostPhysicalMemory(_memory);
         HandlerTable handlers = new(InstructionSet.Handlers);
         handlers.Set(Code.Int3, &Stop);
-        _processor = new LogicalProcessor(_hostMemory, new FixedTime(), 0, handlers, this, this);
+        _processor = new LogicalProcessor(_hostMemory, new FixedTime(), 0, handlers, this, this, tier);
         MapPages();
         CpuState* s = _processor.State;
         s->Cr0 = (ulong)(Cr0Bits.Pe | Cr0Bits.Mp | Cr0Bits.Et | Cr0Bits.Ne | Cr0Bits.Wp | Cr0Bits.Am | Cr0Bits.Pg);
@@ -46,12 +47,21 @@ internal sealed unsafe class InterpretedProcessor : IProcessorEvents, IMemoryExi
         s->Tr = new SegmentCache { Limit = 0x67, AccessRights = 0x8B, Selector = 0x40 };
     }
 
+    /// <summary>Where the code runs: interpreted, or translated at its first run.</summary>
+    public ExecutionTier Tier { get; }
+
     /// <summary>The two pages of data after a case.</summary>
     public ReadOnlySpan<byte> Memory => _memory.Bytes.Slice(DataPages, CaseLayout.DataSize);
 
     /// <summary>Runs the first instruction of a case.</summary>
     public void Run(CaseSlot* slot, ProcessorImage* result)
     {
+        if (Tier == ExecutionTier.Translator)
+        {
+            RunBlocks(slot, result);
+            return;
+        }
+
         Load(slot);
         Save(result, Step(slot->Input.Rip));
     }

@@ -1,0 +1,164 @@
+using System.Runtime.CompilerServices;
+using Iced.Intel;
+
+namespace Vmm.Engine.Software.Translate;
+
+/// <summary>The ways out of a block, behind its code: rarely taken, out of the way of what is.</summary>
+internal sealed unsafe partial class BlockTranslator
+{
+    private readonly Exit[] _exits = new Exit[2 * Decode.BlockPool.MaximumInstructions + 8];
+    private int _exitCount;
+    private bool _vectorsLoaded;
+
+    private enum ExitKind
+    {
+        Interpret,
+        Dispatch,
+        Link,
+        Indirect,
+    }
+
+    private struct Exit
+    {
+        public ExitKind Kind;
+        public int Jump;
+        public int OtherJump;
+        public int KeyMismatch;
+
+        // Interpret: what, and how the block goes on.
+        public Decode.Instruction* Slot;
+        public int Count;
+        public int Resume;
+        public bool PopFirst;
+        public bool ReloadFlags;
+        public bool ReloadVectors;
+
+        // Dispatch, Link
+        public ulong Target;
+        public int Comparison;
+
+        // Indirect
+        public int StackMoved;
+    }
+
+    private ref Exit Add(ExitKind kind, int jump)
+    {
+        ref Exit exit = ref _exits[_exitCount++];
+        exit = new Exit { Kind = kind, Jump = jump, Resume = -1 };
+        return ref exit;
+    }
+
+    /// <summary>An exit that interprets the steps from <paramref name="first"/> to <paramref name="last"/>.</summary>
+    private int AddInterpretExit(int jump, int first, int last)
+    {
+        ref Exit exit = ref Add(ExitKind.Interpret, jump);
+        exit.Slot = _steps[first].Slot;
+        exit.Count = last - first + 1;
+        return _exitCount - 1;
+    }
+
+    private void AlsoTakes(int exit, int jump) => _exits[exit].OtherJump = jump;
+
+    /// <summary>The block goes on here, after step <paramref name="last"/>, when an exit has been interpreted.</summary>
+    private void Resume(int exit, int last)
+    {
+        _exits[exit].Resume = _emitter.Position;
+        _exits[exit].ReloadFlags = _flagsInHost && _steps[last].LiveAfter != Iced.Intel.RflagsBits.None;
+        _exits[exit].ReloadVectors = _vectorsLoaded;
+    }
+
+    private void EmitInterpretSite(Decode.Instruction* slot, int count)
+    {
+        _emitter.Call(_trampolines.Interpret);
+        _emitter.UInt64((ulong)slot);
+        _emitter.Byte(count);
+    }
+
+    // The vector registers to the host's. Flags do not survive it. Where MXCSR forbids it the rest of the block is interpreted.
+    private void EmitVectorCheck(int n)
+    {
+        GiveUpHostFlags(_steps[n].LiveBefore);
+        _emitter.CmpState32(StateOffsets.VectorsLoaded, 0);
+        int loaded = _emitter.Jcc(HostCondition.NotEqual);
+        _emitter.Call(_trampolines.LoadVectors);
+        ref Exit exit = ref Add(ExitKind.Interpret, _emitter.Jcc(HostCondition.NotEqual));
+        exit.Slot = _steps[n].Slot;
+        exit.Count = InterpretSite.ToTheEnd;
+        _emitter.Bind(loaded);
+        _vectorsLoaded = true;
+    }
+
+    private void EmitExits()
+    {
+        for (int n = 0; n < _exitCount; n++)
+        {
+            ref Exit exit = ref _exits[n];
+            _emitter.Bind(exit.Jump);
+            if (exit.OtherJump != 0)
+            {
+                _emitter.Bind(exit.OtherJump);
+            }
+
+            switch (exit.Kind)
+            {
+                case ExitKind.Interpret:
+                    EmitInterpretExit(ref exit);
+                    break;
+                case ExitKind.Dispatch:
+                    _emitter.Call(_trampolines.Dispatch);
+                    _emitter.UInt64(exit.Target);
+                    break;
+                case ExitKind.Link:
+                    _emitter.Call(_trampolines.Link);
+                    _emitter.UInt64(exit.Target);
+                    _emitter.UInt64((ulong)_block);
+                    _emitter.Int32(exit.Jump);
+                    _emitter.Int32(exit.Comparison);
+                    break;
+                default:
+                    EmitIndirectExit(ref exit);
+                    break;
+            }
+        }
+    }
+
+    private void EmitInterpretExit(ref Exit exit)
+    {
+        if (exit.PopFirst)
+        {
+            _emitter.Pop(HostRegister.R11);
+        }
+
+        EmitInterpretSite(exit.Slot, exit.Count);
+        if (exit.Resume < 0)
+        {
+            return;
+        }
+
+        if (exit.ReloadVectors)
+        {
+            _emitter.Call(_trampolines.LoadVectors);
+            int loaded = _emitter.Jcc(HostCondition.Equal);
+            EmitInterpretSite(exit.Slot + exit.Count, InterpretSite.ToTheEnd);
+            _emitter.Bind(loaded);
+        }
+
+        if (exit.ReloadFlags)
+        {
+            EmitLoadFlags();
+        }
+
+        _emitter.Jmp(exit.Resume);
+    }
+
+    private void EmitIndirectExit(ref Exit exit)
+    {
+        int start = _emitter.Position;
+        _emitter.Call(_trampolines.Indirect);
+        _emitter.UInt64((ulong)exit.Slot);
+        _emitter.Int32(exit.StackMoved);
+        _emitter.Bind(exit.KeyMismatch);
+        _emitter.Load(HostRegister.R11, HostRegister.Rax, 0);
+        _emitter.Jmp(start);
+    }
+}

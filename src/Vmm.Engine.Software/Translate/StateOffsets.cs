@@ -1,0 +1,27 @@
+using System.Runtime.InteropServices;
+using Vmm.Engine.Software.State;
+
+namespace Vmm.Engine.Software.Translate;
+
+/// <summary>Where translated code finds what it needs in <see cref="CpuState"/>.</summary>
+internal static class StateOffsets
+{
+    public static readonly int Rip = Of(nameof(CpuState.Rip));
+    public static readonly int Cpl = Of(nameof(CpuState.Cpl));
+    public static readonly int GsBase = Of(nameof(CpuState.Gs));
+    public static readonly int KernelGsBase = Of(nameof(CpuState.KernelGsBase));
+    public static readonly int SystemFlags = Of(nameof(CpuState.SystemFlags));
+    public static readonly int EventPending = Of(nameof(CpuState.EventPending));
+    public static readonly int ReadTlb = Of(nameof(CpuState.ReadTlb));
+    public static readonly int WriteTlb = Of(nameof(CpuState.WriteTlb));
+    public static readonly int SegmentBase = Of(nameof(CpuState.SegmentBase));
+    public static readonly int LocalJumpKey = Of(nameof(CpuState.LocalJumpKey));
+    public static readonly int GlobalJumpKey = Of(nameof(CpuState.GlobalJumpKey));
+    public static readonly int Jumps = Of(nameof(CpuState.Jumps));
+    public static readonly int NativeFlags = Of(nameof(CpuState.NativeFlags));
+    public static readonly int ExitSite = Of(nameof(CpuState.ExitSite));
+    public static readonly int VectorsLoaded = Of(nameof(CpuState.VectorsLoaded));
+    public static readonly int Mxcsr = Of(nameof(CpuState.Mxcsr));
+
+    private static int Of(string field) => (int)Marshal.OffsetOf<CpuState>(field);
+}

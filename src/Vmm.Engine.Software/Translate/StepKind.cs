@@ -1,0 +1,49 @@
+namespace Vmm.Engine.Software.Translate;
+
+/// <summary>How one guest instruction is translated.</summary>
+internal enum StepKind : byte
+{
+    /// <summary>By the interpreter.</summary>
+    Interpret,
+
+    /// <summary>As itself, with other operands.</summary>
+    PassThrough,
+
+    /// <summary>Not at all.</summary>
+    Nothing,
+
+    Push,
+    Pop,
+    Leave,
+
+    /// <summary>MUL and IMUL with one operand.</summary>
+    Multiply,
+
+    /// <summary>DIV and IDIV.</summary>
+    Divide,
+
+    /// <summary>CWDE, CDQE, CDQ, CQO.</summary>
+    SignExtend,
+    CompareExchange,
+    PushMemory,
+    PushFlags,
+    PopStackPointer,
+    SwapGs,
+    MoveString,
+    StoreString,
+
+    // Ends of blocks.
+    ConditionalJump,
+    Jump,
+    Call,
+    IndirectJump,
+    IndirectCall,
+    Return,
+    IndirectCallByMemory,
+
+    /// <summary>CLI.</summary>
+    DisableInterrupts,
+
+    /// <summary>By the interpreter, which goes on elsewhere.</summary>
+    InterpretedEnd,
+}
