@@ -12,6 +12,27 @@ public sealed class GuestTests
         Assert.Equal(new CommandResult(0, "", ""), await RunAsync(guest));
     }
 
+    [Theory]
+    [InlineData("translator")]
+    [InlineData("interpreter")]
+    [InlineData("lockstep")]
+    public async Task Every_tier_of_the_software_engine_runs_a_guest(string tier)
+    {
+        using TinyGuest guest = new(TinyGuest.PowerOff);
+        Assert.Equal(0, (await RunAsync(guest, "--engine", "software", "--engine-option", $"tier={tier}")).Status);
+    }
+
+    [Theory]
+    [InlineData("tier=warp", "'warp' is none of translator, interpreter, lockstep")]
+    [InlineData("teir=lockstep", "no option 'teir'; did you mean 'tier'?")]
+    public async Task An_engine_option_that_is_wrong_is_refused_by_name(string option, string message)
+    {
+        using TinyGuest guest = new(TinyGuest.PowerOff);
+        CommandResult result = await RunAsync(guest, "--engine", "software", "--engine-option", option);
+        Assert.Equal(2, result.Status);
+        Assert.Contains(message, result.Errors, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_write_to_the_debug_exit_device_gives_its_odd_status()
     {

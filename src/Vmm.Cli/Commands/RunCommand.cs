@@ -45,7 +45,7 @@ internal static class RunCommand
         using PluginHost plugins = Plugins.Open(description.PluginFolders);
         using RawTerminal? terminal = description.Serial == "stdio" ? RawTerminal.Enter() : null;
         EscapeKeys? keys = terminal is null ? null : new EscapeKeys(stop.Cancel, () => Messages.Text(KeysHelp));
-        MachineBuilder builder = new(plugins, Engines.Create(description.Engine), log, () => new StandardStreams(keys));
+        MachineBuilder builder = new(plugins, Engines.Create(description.Engine, description.EngineOptions), log, () => new StandardStreams(keys));
         VmOutcome outcome;
         VirtualMachineStatistics statistics;
         await using (AssembledMachine machine = saved is null ? builder.Build(description) : builder.Restore(saved, description))

@@ -33,6 +33,7 @@ internal static class RunOptions
         new("memory", "SIZE", "RAM, such as 512M or 2G"),
         new("cpus", "N", "virtual processors"),
         new("engine", "NAME", "auto or software"),
+        new("engine-option", "KEY=VALUE", "option of the engine; software: tier=translator, interpreter or lockstep", Repeatable: true),
         new("scheduler", "NAME", "scheduler plugin"),
         new("disk", "path=F,...", "disk; also format=raw, readonly=on, device=TYPE, and options of the format", Repeatable: true),
         new("net", "BACKEND,...", "network device; none, or a backend with its options, as 'plugin list' has them; also mac=52:54:00:12:34:56", Repeatable: true),
@@ -68,6 +69,11 @@ internal static class RunOptions
             {
                 values.Add(new(key, value));
             }
+        }
+
+        foreach ((string key, string value) in arguments.All("engine-option").SelectMany(text => KeyValueList.Parse("--engine-option", text, hasHead: false).Pairs))
+        {
+            values.Add(new($"engineOptions:{key}", value));
         }
 
         AddList(values, "initrd", arguments.All("initrd"));

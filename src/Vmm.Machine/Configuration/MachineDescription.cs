@@ -18,6 +18,9 @@ public sealed record MachineDescription
     /// <summary>The engine by name, or <c>auto</c>.</summary>
     public required string Engine { get; init; }
 
+    /// <summary>Options of the engine, as text.</summary>
+    public IReadOnlyDictionary<string, string> EngineOptions { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Path of the kernel, or null.</summary>
     public string? Kernel { get; init; }
 

@@ -29,6 +29,7 @@ public static class MachineReader
             MemoryBytes = ReadMemory(configuration),
             ProcessorCount = ReadProcessors(configuration),
             Engine = values["engine"] ?? "auto",
+            EngineOptions = values.GetSection("engineOptions").GetChildren().ToDictionary(option => option.Key, option => option.Value ?? "", StringComparer.OrdinalIgnoreCase),
             Kernel = values["kernel"],
             Firmware = values[MachineConfiguration.FirmwareKey] is { Length: > 0 } firmware ? firmware : null,
             Initrd = ReadList(values.GetSection("initrd")),

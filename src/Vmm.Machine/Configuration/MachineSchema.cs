@@ -7,7 +7,7 @@ internal static class MachineSchema
 {
     private static readonly string[] MachineKeys =
     [
-        "name", "kernel", "firmware", "initrd", "cmdline", "entry", "memory", "cpus", "engine", "scheduler", "serial",
+        "name", "kernel", "firmware", "initrd", "cmdline", "entry", "memory", "cpus", "engine", "engineOptions", "scheduler", "serial",
         "noReboot", "onFault", "diskDevice", "diskFormat", "devices", "disks", "exits", "plugins",
         "networkDevice", "networks",
     ];
@@ -27,6 +27,7 @@ internal static class MachineSchema
             IEnumerable<string> problems = section.Key.ToLowerInvariant() switch
             {
                 "scheduler" => section.Value is null ? Check(section, SchedulerKeys) : [], // a bare name is its type
+                "engineoptions" => [], // the engine's own affair
                 "devices" => CheckEach(section, DeviceKeys),
                 "exits" => CheckEach(section, ExitKeys),
                 "disks" => CheckEach(section, DiskKeys),
