@@ -86,7 +86,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private bool IsInPage(ulong target) => ((target ^ _block->Rip) & ~0xFFFUL) == 0;
 
-    private bool IsBackward(ulong target) => target < _block->Rip + _block->Length;
+    private bool IsBackward(ulong target) => target < _end;
 
     private void EmitJump(ulong target)
     {

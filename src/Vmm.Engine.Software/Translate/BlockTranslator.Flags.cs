@@ -39,17 +39,16 @@ internal sealed unsafe partial class BlockTranslator
             return FlagUse.All;
         }
 
-        ulong next = _block->Rip + _block->Length;
         if (_count == 0 || !_steps[_count - 1].IsEnd)
         {
-            return _lookAhead.Live(_block, next);
+            return _lookAhead.Live(_block, _end);
         }
 
         ref Step end = ref _steps[_count - 1];
         return end.Kind switch
         {
-            StepKind.ConditionalJump => _lookAhead.Live(_block, next) | _lookAhead.Live(_block, end.Source.NearBranchTarget),
-            StepKind.DisableInterrupts => _lookAhead.Live(_block, next),
+            StepKind.ConditionalJump => _lookAhead.Live(_block, _end) | _lookAhead.Live(_block, end.Source.NearBranchTarget),
+            StepKind.DisableInterrupts => _lookAhead.Live(_block, _end),
             StepKind.Jump or StepKind.Call => _lookAhead.Live(_block, end.Source.NearBranchTarget),
             _ => FlagUse.All,
         };

@@ -24,6 +24,9 @@ internal sealed unsafe partial class BlockTranslator
     private Block* _block;
     private int _count;
 
+    // Where the guest goes on when no branch ends the block. A block may have been cut since it was decoded.
+    private ulong _end;
+
     /// <summary>Most bytes that a translation takes.</summary>
     public const int LargestTranslation = 1 << 16;
 
@@ -63,7 +66,7 @@ internal sealed unsafe partial class BlockTranslator
         if (_count == 0 || !_steps[_count - 1].IsEnd)
         {
             KeepLiveFlags(_liveAtEnd);
-            EmitJump(_block->Rip + _block->Length);
+            EmitJump(_end);
         }
 
         EmitExits();
@@ -87,6 +90,8 @@ internal sealed unsafe partial class BlockTranslator
                 _decoder.Decode(out step.Source);
             }
         }
+
+        _end = slot->Rip;
     }
 
     private void Analyze()

@@ -165,14 +165,9 @@ internal sealed unsafe class Translator : IDisposable
             }
         }
 
-        if (block->Mode != BlockMode.None)
-        {
-            return Outcome.Next;
-        }
-
-        // It has overwritten itself: what comes after is decoded anew.
+        // It may have overwritten its own block, or have ended it here to leave the guest.
         s->CurrentInstruction = ++i;
-        return Block.End(s, i);
+        return block->Mode != BlockMode.None && i->Weight != 0 ? Outcome.Next : Block.End(s, i);
     }
 
     /// <summary>The code that goes on after an <see cref="InterpretSite"/>.</summary>
