@@ -8,6 +8,9 @@ namespace Vmm.Plugins.RawStorage;
 /// </summary>
 internal static class ImageFile
 {
+    /// <summary>EROFS, which the runtime passes on as it is.</summary>
+    private const int ReadOnlyFileSystem = 30;
+
     public static SafeFileHandle Open(RawOptions options)
     {
         string path = options.Path;
@@ -34,7 +37,7 @@ internal static class ImageFile
         {
             throw new IOException($"Disk image '{path}' does not exist; create it first, for instance with 'truncate -s 4G {path}'.", missing);
         }
-        catch (UnauthorizedAccessException denied)
+        catch (Exception denied) when (denied is UnauthorizedAccessException or IOException { HResult: ReadOnlyFileSystem })
         {
             throw new IOException(
                 options.ReadOnly

@@ -19,6 +19,7 @@ internal static class ProgramsBenchmark
         Dictionary<string, ProgramResults> results = new() { [Native] = new(), [settings.Vmm.Name] = new(), [qemu.Name] = new() };
         for (int round = 0; round < (settings.Rounds ?? DefaultRounds); round++)
         {
+            Console.WriteLine($"running natively, round {round + 1}");
             foreach (string program in programs.Values)
             {
                 results[Native].Add(TimedProcess.Run([program]).Output);
@@ -28,6 +29,7 @@ internal static class ProgramsBenchmark
             {
                 if (peer.Missing is null)
                 {
+                    Console.WriteLine($"running under {peer.Name}");
                     results[peer.Name].Add(TimedProcess.Run(peer.Command(guest)).Output);
                 }
                 else if (round == 0)

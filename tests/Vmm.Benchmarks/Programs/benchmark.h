@@ -37,7 +37,8 @@ static int measure(const char *name)
         uint64_t taken = now() - start;
         best = taken < best ? taken : best;
     }
-    printf("result %s %llu %llx\n", name, (unsigned long long)best, (unsigned long long)sum);
+    /* What the kernel last wrote to the console may not have ended its line. */
+    printf("\nresult %s %llu %llx\n", name, (unsigned long long)best, (unsigned long long)sum);
     return 0;
 }
 

@@ -5,8 +5,6 @@ namespace Vmm.EndToEnd.Tests.BadInput;
 /// <summary>Disks that cannot be attached.</summary>
 public sealed class BadDiskTests : RefusalTest
 {
-    private const string ReadOnlyFile = "/sys/kernel/notes";
-
     [Fact]
     public async Task A_missing_disk_is_refused() =>
         await AssertMachineRefusedAsync(["--disk", "path=/nonexistent/disk.raw"], "/nonexistent/disk.raw", "does not exist");
@@ -25,9 +23,16 @@ public sealed class BadDiskTests : RefusalTest
     [Fact]
     public async Task A_disk_that_may_only_be_read_is_refused_with_the_way_out()
     {
-        // Not even root writes to this one, whatever the permissions of ordinary files are worth to root.
-        Assert.True(File.Exists(ReadOnlyFile), $"{ReadOnlyFile} is missing from this host");
-        await AssertMachineRefusedAsync(["--disk", $"path={ReadOnlyFile}"], ReadOnlyFile, "readonly=on");
+        string disk = Folder.Disk("protected.raw", 1 << 20);
+        File.SetUnixFileMode(disk, UnixFileMode.UserRead);
+        AssertRefused(await VmmProcess.RunUnderAsync(Privilege.BoundByPermissions, Arguments(Idle, "--disk", $"path={disk}")), disk, "permission", "readonly=on");
+    }
+
+    [MountFact]
+    public async Task A_disk_on_a_read_only_file_system_is_refused_with_the_way_out()
+    {
+        string disk = Folder.Disk("mounted.raw", 1 << 20);
+        AssertRefused(await VmmProcess.RunUnderAsync(Privilege.WithReadOnly(disk), Arguments(Idle, "--disk", $"path={disk}")), disk, "read-only", "readonly=on");
     }
 
     [Fact]

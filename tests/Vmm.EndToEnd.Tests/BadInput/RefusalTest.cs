@@ -12,9 +12,12 @@ public abstract class RefusalTest : GuestTest
     /// <summary>Runs the command and checks the refusal.</summary>
     /// <param name="arguments">What is wrong.</param>
     /// <param name="hints">What the message must say.</param>
-    private protected static async Task AssertRefusedAsync(IEnumerable<string> arguments, params string[] hints)
+    private protected static async Task AssertRefusedAsync(IEnumerable<string> arguments, params string[] hints) =>
+        AssertRefused(await VmmProcess.RunAsync(arguments), hints);
+
+    /// <summary>Checks that a run was a refusal.</summary>
+    private protected static void AssertRefused(VmmResult result, params string[] hints)
     {
-        VmmResult result = await VmmProcess.RunAsync(arguments);
         AssertStatus(Usage, result);
         Assert.Empty(result.Output);
         Assert.StartsWith("vmm: ", result.Errors, StringComparison.Ordinal);

@@ -35,9 +35,15 @@ internal sealed partial class VmmProcess : IGuestConsole, IAsyncDisposable
     public int Id => _process.Id;
 
     /// <summary>Starts the command.</summary>
-    public static VmmProcess Start(params IEnumerable<string> arguments)
+    public static VmmProcess Start(params IEnumerable<string> arguments) => StartUnder([], arguments);
+
+    /// <summary>Starts the command through a program that changes what it may do.</summary>
+    /// <param name="launcher">That program and its arguments; the command follows them.</param>
+    /// <param name="arguments">Arguments of the command.</param>
+    public static VmmProcess StartUnder(IReadOnlyList<string> launcher, params IEnumerable<string> arguments)
     {
-        ProcessStartInfo info = new(Executable, arguments)
+        string[] command = [.. launcher, Executable, .. arguments];
+        ProcessStartInfo info = new(command[0], command.Skip(1))
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -50,13 +56,18 @@ internal sealed partial class VmmProcess : IGuestConsole, IAsyncDisposable
             info.Environment.Remove(variable);
         }
 
-        return new VmmProcess(Process.Start(info)!, string.Join(' ', info.ArgumentList.Prepend("vmm")));
+        return new VmmProcess(Process.Start(info)!, string.Join(' ', command));
     }
 
     /// <summary>Runs the command to its end.</summary>
-    public static async Task<VmmResult> RunAsync(params IEnumerable<string> arguments)
+    public static Task<VmmResult> RunAsync(params IEnumerable<string> arguments) => RunUnderAsync([], arguments);
+
+    /// <summary>Runs the command to its end through a program that changes what it may do.</summary>
+    /// <param name="launcher">That program and its arguments; the command follows them.</param>
+    /// <param name="arguments">Arguments of the command.</param>
+    public static async Task<VmmResult> RunUnderAsync(IReadOnlyList<string> launcher, params IEnumerable<string> arguments)
     {
-        await using VmmProcess process = Start(arguments);
+        await using VmmProcess process = StartUnder(launcher, arguments);
         process._process.StandardInput.Close();
         return await process.WaitForEndAsync(Deadlines.Command);
     }
