@@ -24,7 +24,7 @@ public sealed class BadDiskTests : RefusalTest
     public async Task A_disk_that_may_only_be_read_is_refused_with_the_way_out()
     {
         string disk = Folder.Disk("protected.raw", 1 << 20);
-        File.SetUnixFileMode(disk, UnixFileMode.UserRead);
+        File.SetAttributes(disk, FileAttributes.ReadOnly);
         AssertRefused(await VmmProcess.RunUnderAsync(Privilege.BoundByPermissions, Arguments(Idle, "--disk", $"path={disk}")), disk, "permission", "readonly=on");
     }
 
