@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.State;
 
@@ -7,6 +8,11 @@ namespace Vmm.Engine.Software.Execute;
 internal static unsafe class Interpreter
 {
     /// <summary>Runs the processor until it leaves the guest.</summary>
+    /// <remarks>
+    /// Compiled when it is first called, not ahead of time: it may be called once and run for ever, and nothing would
+    /// replace the code of a loop that is never entered again.
+    /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(LogicalProcessor processor)
     {
         CpuState* s = processor.State;
