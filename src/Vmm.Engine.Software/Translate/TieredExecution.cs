@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
 using Vmm.Engine.Software.Memory;
@@ -9,6 +10,8 @@ namespace Vmm.Engine.Software.Translate;
 internal static unsafe class TieredExecution
 {
     /// <summary>Runs the processor until it leaves the guest.</summary>
+    /// <remarks>Compiled when it is first called, as <see cref="Interpreter.Run"/> is and for its reason.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(LogicalProcessor processor, Translator translator)
     {
         CpuState* s = processor.State;
