@@ -3,6 +3,7 @@ using Iced.Intel;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Execute;
 using Vmm.Engine.Software.FloatingPoint;
+using Vmm.Engine.Software.Instructions.Avx;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
 using Instruction = Vmm.Engine.Software.Decode.Instruction;
@@ -15,10 +16,14 @@ internal static unsafe class FloatComparisons
 {
     public static void Register(HandlerTable table)
     {
-        FloatForms.Packed<EachSingle<Compare>>(table, Code.Cmpps_xmm_xmmm128_imm8, Code.VEX_Vcmpps_xmm_xmm_xmmm128_imm8);
-        FloatForms.Packed<EachDouble<Compare>>(table, Code.Cmppd_xmm_xmmm128_imm8, Code.VEX_Vcmppd_xmm_xmm_xmmm128_imm8);
-        FloatForms.Scalar<LowSingle<Compare>, uint>(table, Code.Cmpss_xmm_xmmm32_imm8, Code.VEX_Vcmpss_xmm_xmm_xmmm32_imm8);
-        FloatForms.Scalar<LowDouble<Compare>, ulong>(table, Code.Cmpsd_xmm_xmmm64_imm8, Code.VEX_Vcmpsd_xmm_xmm_xmmm64_imm8);
+        FloatForms.Packed<EachSingle<LegacyCompare>>(table, Code.Cmpps_xmm_xmmm128_imm8);
+        VexFloatForms.Packed<EachSingle<Compare>>(table, Code.VEX_Vcmpps_xmm_xmm_xmmm128_imm8);
+        FloatForms.Packed<EachDouble<LegacyCompare>>(table, Code.Cmppd_xmm_xmmm128_imm8);
+        VexFloatForms.Packed<EachDouble<Compare>>(table, Code.VEX_Vcmppd_xmm_xmm_xmmm128_imm8);
+        FloatForms.Scalar<LowSingle<LegacyCompare>, uint>(table, Code.Cmpss_xmm_xmmm32_imm8);
+        VexFloatForms.Scalar<LowSingle<Compare>, uint>(table, Code.VEX_Vcmpss_xmm_xmm_xmmm32_imm8);
+        FloatForms.Scalar<LowDouble<LegacyCompare>, ulong>(table, Code.Cmpsd_xmm_xmmm64_imm8);
+        VexFloatForms.Scalar<LowDouble<Compare>, ulong>(table, Code.VEX_Vcmpsd_xmm_xmm_xmmm64_imm8);
         FloatForms.Packed<EachSingle<Minimum>>(table, Code.Minps_xmm_xmmm128, Code.VEX_Vminps_xmm_xmm_xmmm128);
         FloatForms.Packed<EachDouble<Minimum>>(table, Code.Minpd_xmm_xmmm128, Code.VEX_Vminpd_xmm_xmm_xmmm128);
         FloatForms.Scalar<LowSingle<Minimum>, uint>(table, Code.Minss_xmm_xmmm32, Code.VEX_Vminss_xmm_xmm_xmmm32);
@@ -62,11 +67,18 @@ internal static unsafe class FloatComparisons
         Second,
     }
 
+    /// <summary>Legacy forms have the first eight predicates, by the lowest three bits.</summary>
+    private readonly struct LegacyCompare : IChoice
+    {
+        public static Choice Choose(ref FloatEnvironment environment, Unpacked a, Unpacked b, byte immediate) =>
+            Compare.Choose(ref environment, a, b, (byte)(immediate & 7));
+    }
+
+    /// <summary>The 32 predicates of VEX forms (SDM Vol. 2A CMPPD, table 3-1).</summary>
     private readonly struct Compare : IChoice
     {
         public static Choice Choose(ref FloatEnvironment environment, Unpacked a, Unpacked b, byte immediate)
         {
-            // Legacy forms define the first eight predicates only (SDM Vol. 2A CMPPD, table 3-1).
             int predicate = immediate & 31;
             bool signalsQuiet = ((SignalingPredicates >> (predicate & 15)) & 1) != (predicate >> 4);
             int relation = !Order(ref environment, a, b, signalsQuiet, out int order) ? Unordered : order < 0 ? Less : order == 0 ? Equal : Greater;

@@ -53,9 +53,15 @@ internal static unsafe class FloatForms
         where T : struct, IFloatVector
         where TMemory : unmanaged
     {
-        table.Set(code, &Register<T>, &NarrowMemory<T, TMemory>);
+        Scalar<T, TMemory>(table, code);
         VexFloatForms.Scalar<T, TMemory>(table, vex);
     }
+
+    /// <inheritdoc cref="Packed{T}(HandlerTable, Code)"/>
+    public static void Scalar<T, TMemory>(HandlerTable table, Code code)
+        where T : struct, IFloatVector
+        where TMemory : unmanaged =>
+        table.Set(code, &Register<T>, &NarrowMemory<T, TMemory>);
 
     /// <summary>The legacy form alone.</summary>
     public static void Packed<T>(HandlerTable table, Code code) where T : struct, IFloatVector =>
