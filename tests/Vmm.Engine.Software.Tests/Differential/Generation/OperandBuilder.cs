@@ -8,10 +8,6 @@ internal sealed unsafe class OperandBuilder(InstructionForm form, CaseSlot* slot
     // How much of an immediate the instruction defines.
     private static readonly Dictionary<Mnemonic, byte> ImmediateMasks = new()
     {
-        [Mnemonic.Cmpps] = 7,
-        [Mnemonic.Cmppd] = 7,
-        [Mnemonic.Cmpss] = 7,
-        [Mnemonic.Cmpsd] = 7,
         [Mnemonic.Roundps] = 15,
         [Mnemonic.Roundpd] = 15,
         [Mnemonic.Roundss] = 15,
@@ -20,10 +16,6 @@ internal sealed unsafe class OperandBuilder(InstructionForm form, CaseSlot* slot
         [Mnemonic.Pcmpestrm] = 0x7F,
         [Mnemonic.Pcmpistri] = 0x7F,
         [Mnemonic.Pcmpistrm] = 0x7F,
-        [Mnemonic.Vcmpps] = 31,
-        [Mnemonic.Vcmppd] = 31,
-        [Mnemonic.Vcmpss] = 31,
-        [Mnemonic.Vcmpsd] = 31,
         [Mnemonic.Vroundps] = 15,
         [Mnemonic.Vroundpd] = 15,
         [Mnemonic.Vroundss] = 15,
