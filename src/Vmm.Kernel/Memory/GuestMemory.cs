@@ -28,6 +28,9 @@ public sealed unsafe partial class GuestMemory : IGuestMemory, IPhysicalMemory, 
     /// <inheritdoc/>
     public event Action<ulong, ulong>? Written;
 
+    /// <inheritdoc/>
+    public event Action? DirtyPagesWanted;
+
     /// <summary>The regions with their names, sorted by address.</summary>
     public IReadOnlyList<GuestMemoryRegion> Map => _regions;
 
@@ -229,6 +232,7 @@ public sealed unsafe partial class GuestMemory : IGuestMemory, IPhysicalMemory, 
     /// <summary>Takes and clears the dirty bits of every RAM region, by its address, and goes on tracking.</summary>
     public IReadOnlyDictionary<ulong, ulong[]> TakeDirtyPages()
     {
+        DirtyPagesWanted?.Invoke();
         Dictionary<ulong, ulong[]> taken = _regions.Where(r => r.Kind == GuestMemoryKind.Ram).ToDictionary(r => r.Address, CollectDirtyPages);
         foreach ((ulong address, ulong[] pinned) in _pinnedPages)
         {

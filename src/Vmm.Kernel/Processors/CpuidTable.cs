@@ -15,11 +15,13 @@ internal sealed class CpuidTable
 
     private readonly Dictionary<uint, CpuidLeaf[]> _leaves;
     private readonly uint _processors;
+    private readonly ulong? _timestampFrequency;
     private readonly List<(CpuidRange Range, ICpuidHandler Handler, GuardedHandler Guard)> _handlers = [];
 
     public CpuidTable(VmxCapabilities capabilities, int processors, ExitHandlers handlers)
     {
         _processors = (uint)processors;
+        _timestampFrequency = capabilities.TimestampFrequency;
         _leaves = capabilities.Cpuid.GroupBy(l => l.Leaf).ToDictionary(g => g.Key, g => g.ToArray());
         CpuidResult state = Engine(0xD, 0);
         SupportedXcr0 = state.Eax | ((ulong)state.Edx << 32);
@@ -74,7 +76,8 @@ internal sealed class CpuidTable
                 break;
             case 1:
                 result.Ebx = (result.Ebx & 0xFFFF) | (Math.Min(_processors, 255) << 16) | (id << 24);
-                result.Ecx = (result.Ecx & ~(Monitor | Vmx | Smx | Osxsave)) | X2Apic | TscDeadline | Hypervisor;
+                result.Ecx = (result.Ecx & ~(Monitor | Vmx | Smx | Osxsave)) | X2Apic | Hypervisor;
+                result.Ecx = _timestampFrequency is null ? result.Ecx | TscDeadline : result.Ecx & ~TscDeadline;
                 result.Ecx |= (processor.Vmcs[VmcsField.GuestCr4] & (ulong)Cr4Bits.Osxsave) != 0 ? Osxsave : 0;
                 result.Edx = (result.Edx & ~(Apic | Htt)) | Mtrr | (_processors > 1 ? Htt : 0) | (processor.Apic.IsEnabled ? Apic : 0);
                 break;
@@ -95,11 +98,14 @@ internal sealed class CpuidTable
                 result = Topology(subleaf, id);
                 break;
             case 0x15:
-                // One time-stamp tick a crystal tick; the crystal also drives the APIC timer.
-                result = new CpuidResult(1, 1, CrystalHertz, 0);
+                // One time-stamp tick a crystal tick, unless the engine has its own; the crystal also drives the APIC timer.
+                result = _timestampFrequency is { } frequency
+                    ? new CpuidResult(1_000_000, (uint)(frequency / 1000), CrystalHertz, 0)
+                    : new CpuidResult(1, 1, CrystalHertz, 0);
                 break;
             case 0x16:
-                result = new CpuidResult(CrystalHertz / 1_000_000, CrystalHertz / 1_000_000, 100, 0);
+                uint megahertz = (uint)((_timestampFrequency ?? CrystalHertz) / 1_000_000);
+                result = new CpuidResult(megahertz, megahertz, 100, 0);
                 break;
             case 0x8000_0007:
                 result.Edx |= 1 << 8; // invariant TSC

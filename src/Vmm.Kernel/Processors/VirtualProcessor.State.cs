@@ -23,10 +23,12 @@ internal sealed partial class VirtualProcessor
     public int PrivilegeLevel => (int)new SegmentAccessRights((uint)Vmcs[VmcsField.GuestSsAccessRights]).Dpl;
 
     /// <inheritdoc/>
-    public ulong TimestampCounter => Machine.Clock.Timestamp + _timestampOffset;
+    public ulong TimestampCounter => Machine.Engine.Capabilities.TimestampFrequency is { } frequency
+        ? (ulong)((UInt128)Machine.Clock.Timestamp * frequency / Machine.Clock.Frequency) + _timestampOffset
+        : Machine.Clock.Timestamp + _timestampOffset;
 
     /// <inheritdoc/>
-    public ulong TimestampFrequency => Machine.Clock.Frequency;
+    public ulong TimestampFrequency => Machine.Engine.Capabilities.TimestampFrequency ?? Machine.Clock.Frequency;
 
     /// <inheritdoc/>
     public IGuestMemory Memory => Machine.Memory;

@@ -30,6 +30,16 @@ public interface IPhysicalMemory
         add { }
         remove { }
     }
+
+    /// <summary>
+    /// Raised before dirty bits are taken: an engine whose processors log their writes elsewhere (KVM's dirty log) brings
+    /// them in. Any thread. Memory whose bits nobody takes need not raise it.
+    /// </summary>
+    event Action DirtyPagesWanted
+    {
+        add { }
+        remove { }
+    }
 }
 
 /// <summary>A range of guest-physical addresses backed by host memory.</summary>

@@ -16,6 +16,12 @@ public sealed class VmxCapabilities
     public required int PhysicalAddressBits { get; init; }
 
     /// <summary>
+    /// Frequency in Hz of the guests' time-stamp counter where the engine cannot make it follow the
+    /// <see cref="ITimeSource"/>; null where it does. The counter then has the time source's value, scaled, plus the TSC offset.
+    /// </summary>
+    public ulong? TimestampFrequency { get; init; }
+
+    /// <summary>
     /// Rounds a control field to what is allowed: bits that must be one are set, bits that must be zero are cleared
     /// (SDM Vol. 3D A.2).
     /// </summary>

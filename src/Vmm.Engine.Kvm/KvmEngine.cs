@@ -1,0 +1,57 @@
+using Vmm.Engine.Kvm.Host;
+using Vmm.Engine.Kvm.Interop;
+using Vmm.Engine.Kvm.Vmx;
+
+namespace Vmm.Engine.Kvm;
+
+/// <summary>Runs guests on the host processor through Linux's KVM, told in the vocabulary of VMX.</summary>
+public sealed class KvmEngine : IVmxEngine, IDisposable
+{
+    private readonly KvmDevice _device;
+
+    private KvmEngine(KvmDevice device)
+    {
+        _device = device;
+        Capabilities = KvmCapabilities.Create(device);
+    }
+
+    /// <inheritdoc/>
+    public string Name => "kvm";
+
+    /// <inheritdoc/>
+    public VmxCapabilities Capabilities { get; }
+
+    /// <summary>The opened device.</summary>
+    internal KvmDevice Device => _device;
+
+    /// <summary>Whether a processor with virtualization runs the guests; otherwise KVM emulates them, slowly.</summary>
+    public bool RunsOnHardware { get; } = HostVirtualization.Detect().IsOffered;
+
+    /// <summary>Whether KVM can keep the local APICs itself and leave the rest of the interrupt hardware to us.</summary>
+    internal bool HasSplitIrqchip => _device.Check(KvmCapability.SplitIrqchip) > 0;
+
+    /// <summary>Opens KVM.</summary>
+    /// <param name="path">The device.</param>
+    /// <exception cref="KvmException">KVM cannot be opened or lacks what the engine needs; the message says what and what to do.</exception>
+    public static KvmEngine Open(string path = KvmDevice.DefaultPath) => new(KvmDevice.Open(path));
+
+    /// <inheritdoc/>
+    public IVmxMachine CreateMachine(IPhysicalMemory memory, ITimeSource clock) => CreateMachine(memory, clock, LocalApicModel.Kernel);
+
+    /// <summary>Closes the device. Machines that exist go on.</summary>
+    public void Dispose() => _device.Dispose();
+
+    /// <summary>Makes a machine whose local APICs are modelled where <paramref name="apics"/> says.</summary>
+    internal KvmMachine CreateMachine(IPhysicalMemory memory, ITimeSource clock, LocalApicModel apics) =>
+        new(_device, Capabilities, memory, clock, apics) { RunsOnHardware = RunsOnHardware };
+}
+
+/// <summary>Who models the local APICs.</summary>
+internal enum LocalApicModel
+{
+    /// <summary>The platform's kernel: interrupts come as VM-entry interruption information.</summary>
+    Kernel,
+
+    /// <summary>KVM ("split irqchip"): interrupts come as messages, and a halted processor waits in KVM.</summary>
+    Kvm,
+}

@@ -1,0 +1,147 @@
+using System.Collections.Concurrent;
+using Vmm.Engine.Kvm.Host;
+using Vmm.Engine.Kvm.Interop;
+using Vmm.Engine.Kvm.Interrupts;
+using Vmm.Engine.Kvm.Memory;
+using Vmm.Engine.Kvm.Processor;
+
+namespace Vmm.Engine.Kvm;
+
+/// <summary>One VM of KVM: its memory slots, MSR filter, and processors.</summary>
+internal sealed class KvmMachine : IVmxMachine
+{
+    // Three pages for a task state and one for an identity map, which processors without unrestricted guests need
+    // (KVM_SET_TSS_ADDR); between the I/O APIC and the local APIC, where a PC has nothing.
+    private const long IdentityMapAddress = 0xFEFF_C000, TaskStateAddress = 0xFEFF_D000;
+    private const ulong MsrExitReasons = 1 | 2 | 4; // invalid access, unknown register, filtered
+    private const ulong QuirkOutPort7E = 8;
+
+    private readonly List<KvmProcessor> _processors = [];
+    private readonly IPhysicalMemory _memory;
+
+    public KvmMachine(KvmDevice device, VmxCapabilities capabilities, IPhysicalMemory memory, ITimeSource clock, LocalApicModel apics)
+    {
+        Device = device;
+        Capabilities = capabilities;
+        Clock = clock;
+        Apics = apics;
+        _memory = memory;
+        Vm = device.CreateVm();
+        try
+        {
+            Vm.Request(KvmRequest.SetTssAddr, unchecked((nint)TaskStateAddress));
+            long identityMap = IdentityMapAddress;
+            Vm.Request(KvmRequest.SetIdentityMapAddr, ref identityMap);
+            Enable(KvmCapability.X86UserSpaceMsr, MsrExitReasons);
+            if ((device.Check(KvmCapability.DisableQuirks2) & (int)QuirkOutPort7E) != 0)
+            {
+                Enable(KvmCapability.DisableQuirks2, QuirkOutPort7E); // OUT to port 0x7E like any other OUT
+            }
+
+            if (apics == LocalApicModel.Kvm)
+            {
+                Interrupts = new SplitIrqchip(this);
+            }
+        }
+        catch
+        {
+            Vm.Dispose();
+            throw;
+        }
+
+        HostPages = new HostPages(capabilities.PhysicalAddressBits);
+        Slots = new MemorySlots(Vm, HostPages, memory);
+        MsrFilter = new MsrFilter(Vm, HostPages);
+        memory.Changed += MemoryChanged;
+        memory.DirtyPagesWanted += Slots.CollectDirtyPages;
+    }
+
+    public KvmDevice Device { get; }
+
+    public VmxCapabilities Capabilities { get; }
+
+    public ITimeSource Clock { get; }
+
+    public LocalApicModel Apics { get; }
+
+    /// <summary>Whether a processor with virtualization runs the guest.</summary>
+    public bool RunsOnHardware { get; init; }
+
+    public KvmDescriptor Vm { get; }
+
+    public HostPages HostPages { get; }
+
+    public MemorySlots Slots { get; }
+
+    public MsrFilter MsrFilter { get; }
+
+    /// <summary>The interrupt hardware that KVM models; null where the kernel models it.</summary>
+    public SplitIrqchip? Interrupts { get; }
+
+    /// <summary>VMCS data by VMCS pointer: a VMCS may move between the processors of a machine.</summary>
+    public ConcurrentDictionary<ulong, Vmcs> VmcsRegions { get; } = new();
+
+    public IReadOnlyDictionary<string, long> Counters
+    {
+        get
+        {
+            KvmProcessor[] processors = Processors();
+            return new Dictionary<string, long>
+            {
+                ["vm exits"] = processors.Sum(processor => processor.ExitCount),
+                ["kvm runs"] = processors.Sum(processor => processor.RunCount),
+                ["kicks"] = processors.Sum(processor => processor.KickCount),
+            };
+        }
+    }
+
+    public ILogicalProcessor CreateProcessor(int index)
+    {
+        var processor = new KvmProcessor(this, index);
+        lock (_processors)
+        {
+            _processors.Add(processor);
+        }
+
+        return processor;
+    }
+
+    public HostPage AllocatePage() => HostPages.Allocate();
+
+    /// <summary>Turns a capability of the VM on.</summary>
+    public void Enable(KvmCapability capability, ulong argument)
+    {
+        var request = new KvmEnableCapability { Capability = (uint)capability, Argument = argument };
+        Vm.Request(KvmRequest.EnableCap, ref request);
+    }
+
+    public void Dispose()
+    {
+        _memory.Changed -= MemoryChanged;
+        _memory.DirtyPagesWanted -= Slots.CollectDirtyPages;
+        foreach (KvmProcessor processor in Processors())
+        {
+            processor.Dispose();
+        }
+
+        Interrupts?.Dispose();
+        Vm.Dispose();
+    }
+
+    private void MemoryChanged()
+    {
+        Slots.Invalidate();
+        foreach (KvmProcessor processor in Processors())
+        {
+            processor.Interrupt();
+        }
+    }
+
+    private KvmProcessor[] Processors()
+    {
+        lock (_processors)
+        {
+            return [.. _processors];
+        }
+    }
+}

@@ -1,0 +1,131 @@
+using System.Runtime.InteropServices;
+using Vmm.Engine.Kvm.Interop;
+using Vmm.Engine.Kvm.Processor;
+using Vmm.Engine.Kvm.Vmx;
+
+namespace Vmm.Engine.Kvm;
+
+/// <summary>One logical processor: a virtual processor of KVM with the VMX instructions in front of it.</summary>
+/// <remarks>Unsafe invariant: the shared page is mapped from construction to disposal, and kicks end before it goes.</remarks>
+internal sealed unsafe partial class KvmProcessor : ILogicalProcessor
+{
+    private readonly KvmMachine _machine;
+    private readonly KvmDescriptor _vcpu;
+    private readonly KvmRun* _run;
+    private readonly RegisterFile _registers;
+    private readonly MsrAccess _msrs;
+    private readonly GuestStateFields _guest;
+    private readonly TimestampSync _timestamp;
+    private readonly VmEntryChecks _checks;
+
+    // Kicks and alarms come from other threads; after disposal there is no page that they could touch.
+    private readonly Lock _gate = new();
+    private readonly Timer _alarm;
+    private int _kicked;
+    private int _threadInside;
+    private bool _attention;
+    private bool _closed;
+
+    public KvmProcessor(KvmMachine machine, int index)
+    {
+        KickSignal.Prepare();
+        _machine = machine;
+        _vcpu = new KvmDescriptor(machine.Vm.Request(KvmRequest.CreateVcpu, index));
+        nint page = LibC.Mmap(0, (nuint)machine.Device.RunSize, LibC.ProtRead | LibC.ProtWrite, LibC.MapShared, _vcpu.Number, 0);
+        if (page == -1)
+        {
+            string reason = Marshal.GetLastPInvokeErrorMessage();
+            _vcpu.Dispose();
+            throw new KvmException($"The shared page of processor {index} cannot be mapped: {reason}.");
+        }
+
+        _run = (KvmRun*)page;
+        _registers = new RegisterFile(_vcpu, _run);
+        _msrs = new MsrAccess(_vcpu);
+        _guest = new GuestStateFields(_registers, _msrs);
+        _checks = new VmEntryChecks(machine.Capabilities, static _ => ulong.MaxValue);
+        _alarm = new Timer(static state => ((KvmProcessor)state!).Interrupt(), this, Timeout.Infinite, Timeout.Infinite);
+        CpuidRehearsal.Set(_vcpu, [.. machine.Capabilities.Cpuid.Select(leaf => CpuidRehearsal.Entry(leaf.Leaf, leaf.Subleaf, leaf.Result))]);
+        _registers.Initialize();
+        _timestamp = new TimestampSync(_msrs, machine.Clock, ChooseTimestampFrequency());
+    }
+
+    public ref GuestRegisters Registers => ref _registers.General;
+
+    public ulong Xcr0
+    {
+        get => _registers.Xcr0;
+        set => _registers.Xcr0 = value;
+    }
+
+    public ulong Cr2
+    {
+        get => _registers.Special.Cr2;
+        set => _registers.SpecialForWriting.Cr2 = value;
+    }
+
+    /// <summary>VM exits delivered.</summary>
+    public long ExitCount { get; private set; }
+
+    /// <summary>Times that the host kernel was entered to run the guest.</summary>
+    public long RunCount { get; private set; }
+
+    /// <summary>Kicks asked for.</summary>
+    public long KickCount { get; private set; }
+
+    public void Kick()
+    {
+        KickCount++;
+        Volatile.Write(ref _kicked, 1);
+        Interrupt();
+    }
+
+    /// <summary>Makes <c>KVM_RUN</c> return, or not begin: the run loop looks around. Callable from any thread.</summary>
+    public void Interrupt()
+    {
+        lock (_gate)
+        {
+            if (_closed)
+            {
+                return;
+            }
+
+            Volatile.Write(ref _attention, true);
+            Volatile.Write(ref _run->ImmediateExit, 1);
+            int thread = Volatile.Read(ref _threadInside);
+            if (thread != 0 && thread != KickSignal.CurrentThread)
+            {
+                KickSignal.Send(thread);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_closed)
+            {
+                return;
+            }
+
+            _closed = true;
+        }
+
+        _alarm.Dispose();
+        _ = LibC.Munmap((nint)_run, (nuint)_machine.Device.RunSize);
+        _vcpu.Dispose();
+    }
+
+    // With scaling the counter runs as the time source says; without, as the host's does.
+    private ulong ChooseTimestampFrequency()
+    {
+        if (_machine.Capabilities.TimestampFrequency is { } native)
+        {
+            return native;
+        }
+
+        _vcpu.Request(KvmRequest.SetTscKhz, (nint)(_machine.Clock.Frequency / 1000));
+        return _machine.Clock.Frequency;
+    }
+}
