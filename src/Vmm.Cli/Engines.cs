@@ -1,33 +1,61 @@
+using Vmm.Engine.Kvm;
+using Vmm.Engine.Kvm.Host;
 using Vmm.Engine.Software;
 using Vmm.Machine;
 using Vmm.Vmx;
 
 namespace Vmm.Cli;
 
-/// <summary>The engines of this build, the preferred one first.</summary>
+/// <summary>The engines of this build.</summary>
 internal static class Engines
 {
-    private static readonly IReadOnlyList<(string Name, Func<IReadOnlyDictionary<string, string>, IVmxEngine> Create)> All = [("software", CreateSoftware)];
+    public const string Automatic = "auto", Software = "software", Kvm = "kvm";
 
     /// <summary>Makes an engine.</summary>
-    /// <param name="name">Its name, or <c>auto</c> for the preferred one.</param>
+    /// <param name="name">Its name, or <c>auto</c> for the best one that the host really offers.</param>
     /// <param name="options">Its options.</param>
-    public static IVmxEngine Create(string name, IReadOnlyDictionary<string, string> options)
+    /// <exception cref="MachineException">There is no such engine, or this host cannot run it.</exception>
+    public static IVmxEngine Create(string name, IReadOnlyDictionary<string, string> options) => name switch
     {
-        foreach ((string candidate, Func<IReadOnlyDictionary<string, string>, IVmxEngine> create) in All)
-        {
-            if (name == candidate || name == "auto")
-            {
-                return create(options);
-            }
-        }
+        Software => CreateSoftware(options),
+        Kvm => OpenKvm(options),
+        Automatic => Choose(HostVirtualization.Detect(), () => KvmEngine.Open()) ?? CreateSoftware(options),
+        _ => throw new MachineException($"engine: '{name}' is not in this build; use {Automatic}, {Software} or {Kvm}."),
+    };
 
-        throw new MachineException($"engine: '{name}' is not in this build; use auto or {string.Join(", ", All.Select(engine => engine.Name))}.");
+    /// <summary>
+    /// Hardware where a processor offers it and its device opens. That the device answers alone is no reason: behind it may be
+    /// an emulator that is far slower than the software engine.
+    /// </summary>
+    /// <returns>The hardware engine, or null for the software one.</returns>
+    public static IVmxEngine? Choose(HostVirtualization virtualization, Func<IVmxEngine> open)
+    {
+        try
+        {
+            return virtualization.IsOffered ? open() : null;
+        }
+        catch (KvmException)
+        {
+            return null;
+        }
     }
 
     private static SoftwareEngine CreateSoftware(IReadOnlyDictionary<string, string> options)
     {
-        EngineOptions.CheckKeys("software", options, "tier");
+        EngineOptions.CheckKeys(Software, options, "tier");
         return new SoftwareEngine(EngineOptions.Enum<ExecutionTier>(options, "tier"));
+    }
+
+    private static KvmEngine OpenKvm(IReadOnlyDictionary<string, string> options)
+    {
+        EngineOptions.CheckKeys(Kvm, options);
+        try
+        {
+            return KvmEngine.Open();
+        }
+        catch (KvmException e)
+        {
+            throw new MachineException($"engine: {e.Message} Or use --engine {Software}; 'vmm doctor' says more.");
+        }
     }
 }

@@ -10,7 +10,7 @@ using Vmm.Machine;
 Command[] commands =
 [
     RunCommand.Command, StatCommand.Command, InspectCommand.Command, LifeCommands.Pause, LifeCommands.Resume, LifeCommands.Save,
-    PluginCommand.Command, ImageCommand.Command,
+    PluginCommand.Command, ImageCommand.Command, DoctorCommand.Command,
 ];
 try
 {

@@ -32,7 +32,7 @@ internal static class RunOptions
         new("entry", "MODE", "auto, linux16, linux32, linux64, pvh or multiboot"),
         new("memory", "SIZE", "RAM, such as 512M or 2G"),
         new("cpus", "N", "virtual processors"),
-        new("engine", "NAME", "auto or software"),
+        new("engine", "NAME", "auto, software or kvm"),
         new("engine-option", "KEY=VALUE", "option of the engine; software: tier=translator, interpreter or lockstep", Repeatable: true),
         new("scheduler", "NAME", "scheduler plugin"),
         new("disk", "path=F,...", "disk; also format=raw, readonly=on, device=TYPE, and options of the format", Repeatable: true),
