@@ -1,6 +1,7 @@
 using Vmm.Benchmarks;
 using Vmm.Benchmarks.Boot;
 using Vmm.Benchmarks.GuestPrograms;
+using Vmm.Benchmarks.Kvm;
 using Vmm.Benchmarks.Life;
 using Vmm.Benchmarks.Ports;
 
@@ -9,6 +10,7 @@ using Vmm.Benchmarks.Ports;
     ("start", "time from process start to the first guest instruction", StartBenchmark.Run),
     ("memory", "resident memory above the guest's RAM during a boot", MemoryBenchmark.Run),
     ("ports", "round trip of port and CPUID exits, and a device plugin's share of it", PortsBenchmark.Run),
+    ("kvm-exit", "an exit to a device plugin on KVM, in three parts; left out where /dev/kvm does not answer", _ => KvmExitBenchmark.Run()),
     ("interpreter", "time a guest instruction takes in the interpreter", _ => InterpreterBenchmark.Run()),
     ("boot", "a boot of Linux beside QEMU TCG and Bochs", BootBenchmark.Run),
     ("programs", "guest programs beside the host itself and QEMU TCG; all, or those named", ProgramsBenchmark.Run),
