@@ -1,6 +1,7 @@
 using Iced.Intel;
 using Vmm.Engine.Software.State;
 using Vmm.Engine.Software.Tests.Harness;
+using Vmm.Engine.Software;
 
 namespace Vmm.Benchmarks;
 
