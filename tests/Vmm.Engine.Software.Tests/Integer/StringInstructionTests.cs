@@ -130,6 +130,26 @@ public sealed unsafe class StringInstructionTests
         Assert.False(ArithmeticFlags.ZeroFlag(machine.State));
     }
 
+    [Theory]
+    [InlineData(0x300)]
+    [InlineData(0x3000)]
+    public void A_repeated_comparison_that_faults_in_its_middle_leaves_the_flags_as_they_were(int elements)
+    {
+        using TestMachine machine = new();
+        PageTables tables = new(machine);
+        tables.Map(0x4000_0000, Data, PageTables.Writable);
+        tables.Map(0x4000_1000, Data, PageTables.Writable);
+        tables.Map(0x4000_2000, Data, PageTables.Writable);
+        machine.Load(a => a.repe.scasb());
+        ArithmeticFlags.Write(machine.State, ArithmeticFlags.Carry | ArithmeticFlags.Sign | ArithmeticFlags.Overflow);
+        machine.State->Gpr.Rdi = 0x4000_3000 - (ulong)elements;
+        machine.State->Gpr.Rcx = (ulong)elements + 1;
+        machine.Run();
+        Assert.Equal(ExceptionVector.PageFault, machine.Fault);
+        Assert.Equal(1UL, machine.State->Gpr.Rcx);
+        Assert.Equal(ArithmeticFlags.Carry | ArithmeticFlags.Sign | ArithmeticFlags.Overflow, ArithmeticFlags.Read(machine.State));
+    }
+
     [Fact]
     public void A_repeated_store_to_a_device_writes_every_element_by_itself()
     {

@@ -14,7 +14,7 @@ namespace Vmm.Engine.Software.Instructions.Integer;
 /// <summary>
 /// MOVS, STOS, LODS, CMPS and SCAS with their repeat prefixes (SDM Vol. 1 7.3.9). A repeated instruction keeps its
 /// progress in rCX, rSI and rDI, so that a fault or an interrupt in its middle finds exact state and it goes on where
-/// it was. (INS and OUTS are I/O instructions.)
+/// it was; RFLAGS change when it ends, not before (SDM Vol. 2B "REP"). (INS and OUTS are I/O instructions.)
 /// </summary>
 internal static unsafe class StringInstructions
 {
@@ -78,6 +78,7 @@ internal static unsafe class StringInstructions
         where T : unmanaged
     {
         bool whileEqual = (i->Flags & InstructionFlags.Repne) == 0;
+        (ulong Result, ulong Carries) before = (s->FlagResult, s->FlagCarries);
         for (int n = 0; n < Burst; n++)
         {
             ulong count = s->Gpr.Rcx & i->AddressMask;
@@ -93,6 +94,7 @@ internal static unsafe class StringInstructions
             {
                 if (!TOperation.Step<T>(s, i))
                 {
+                    (s->FlagResult, s->FlagCarries) = before;
                     return SlowAccess.Failure(s);
                 }
 
@@ -117,6 +119,7 @@ internal static unsafe class StringInstructions
             return Repetition.Complete(s);
         }
 
+        (s->FlagResult, s->FlagCarries) = before;
         return Repetition.Suspend(s, i);
     }
 
