@@ -46,6 +46,13 @@ internal static class CaseLayout
 
     /// <summary>Upper half of ESP in 16-bit cases: IRET to a 16-bit stack leaves there what the native process had.</summary>
     public const ulong UpperStackPointer = 0x6013_0000;
+
+    // From the native program's code, a page before it for operands that reach in, to the end of the cases with room to spare.
+    private const ulong NativeProcess = 0x6000_0000 - PageSize;
+    private const ulong NativeProcessEnd = Cases + 0x100_0000;
+
+    /// <summary>Whether a linear address within 32 bits is where the native process has memory of its own, and the interpreter none.</summary>
+    public static bool IsOfNativeProcess(ulong address) => address is >= NativeProcess and < NativeProcessEnd;
 }
 
 /// <summary>The registers of one case, before or after; the native process knows this layout by offset.</summary>

@@ -37,17 +37,26 @@ internal sealed unsafe class GatherOperandBuilder(InstructionForm form, CaseSlot
 
         ulong start = Middle - form.DataBase - segment - (ulong)displacement;
         slot->Input.Gpr[numberOfBase] = wide ? start : (uint)start;
-        FillIndexes(index, narrowIndexes, instruction.MemoryIndexScale);
+        FillIndexes(index, narrowIndexes, instruction.MemoryIndexScale, wide);
     }
 
-    private void FillIndexes(int register, bool narrow, int scale)
+    private void FillIndexes(int register, bool narrow, int scale, bool wide)
     {
         int size = narrow ? 4 : 8;
         for (int n = 0; n < 32 / size; n++)
         {
             byte* half = n * size < 16 ? slot->Input.Fx + FxImage.VectorRegisters : slot->Input.UpperHalves;
             byte* element = half + (register * 16) + (n * size % 16);
-            long value = random.Chance(96) ? (random.Below(CaseLayout.DataSize - 16) - (CaseLayout.DataSize / 2)) / scale : (long)random.Integer();
+            long value = Index(scale);
+            value = narrow ? (int)value : value;
+
+            // An index from far away must not lead into what only the native process has.
+            ulong address = Middle + (ulong)(value * scale);
+            if (CaseLayout.IsOfNativeProcess(wide ? address : (uint)address))
+            {
+                value = 0;
+            }
+
             if (narrow)
             {
                 *(int*)element = (int)value;
@@ -58,4 +67,7 @@ internal sealed unsafe class GatherOperandBuilder(InstructionForm form, CaseSlot
             }
         }
     }
+
+    private long Index(int scale) =>
+        random.Chance(96) ? (random.Below(CaseLayout.DataSize - 16) - (CaseLayout.DataSize / 2)) / scale : (long)random.Integer();
 }

@@ -9,7 +9,8 @@ internal sealed unsafe class NativeProcessor : IDisposable
     /// <summary>Cases that one run can hold.</summary>
     public const int Capacity = 256;
 
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    // On a busy machine cases with split locks take seconds: the kernel slows programs down that have them.
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(120);
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("vmm-differential-");
     private readonly MemoryMappedFile _file;
