@@ -14,8 +14,8 @@ internal static unsafe class FxImage
     public const int Mxcsr = 24;
     public const int StackRegisters = 32;
     public const int VectorRegisters = 160;
-    private const int TopShift = 11;
-    private const ushort TopMask = 7 << TopShift;
+    public const int TopShift = 11;
+    public const ushort TopMask = 7 << TopShift;
 
     public static void Load(CpuState* s, byte* image, byte* upperHalves)
     {

@@ -90,6 +90,22 @@ internal static class Approximation
         return ((ourExponent ^ theirExponent) & 0x8000) == 0 && Int128.Abs(ours - theirs) <= TranscendentalError;
     }
 
+    /// <summary>
+    /// Whether a result is so near to the least normal number that one approximation may underflow where another does not
+    /// (SDM Vol. 1 4.9.1.5 and 8.3.10): UE is then not compared. FSINCOS and FPTAN leave such a result below the top.
+    /// </summary>
+    public static unsafe bool IsAboutTiny(Mnemonic mnemonic, byte* ours, byte* theirs) =>
+        IsTranscendental(mnemonic)
+        && (IsAboutLeastNormal(ours, 0) || IsAboutLeastNormal(theirs, 0) || IsAboutLeastNormal(ours, 1) || IsAboutLeastNormal(theirs, 1));
+
+    private static unsafe bool IsAboutLeastNormal(byte* image, int register)
+    {
+        byte* value = image + FxImage.StackRegisters + (register * 16);
+        int exponent = *(ushort*)(value + 8) & 0x7FFF;
+        ulong significand = *(ulong*)value;
+        return exponent <= 1 && significand - ((1UL << 63) - TranscendentalError) <= 2 * TranscendentalError;
+    }
+
     private static bool AreClose(uint ours, uint theirs)
     {
         float a = BitConverter.UInt32BitsToSingle(ours);

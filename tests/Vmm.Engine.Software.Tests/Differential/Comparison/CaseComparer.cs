@@ -11,7 +11,6 @@ internal static unsafe class CaseComparer
     // Linux reports every access beyond user space as if the page were present, to hide its own layout.
     private const ulong UserSpaceEnd = 0x7FFF_FFFF_F000;
     private const ulong PresentError = 1;
-    private const int StackPointer = 4;
 
     private static readonly HashSet<Mnemonic> Images =
     [
@@ -35,7 +34,7 @@ internal static unsafe class CaseComparer
         bool isImage = Images.Contains(instruction.Mnemonic) || instruction.Mnemonic is Mnemonic.Maskmovdqu or Mnemonic.Vmaskmovdqu;
         if (native->Vector != interpreted->Vector)
         {
-            if (IsInParts(instruction, isImage) && IsMemoryFault(native->Vector) && IsMemoryFault(interpreted->Vector))
+            if (SimultaneousFaults.MayEndEither(instruction, slot, interpreted, isImage))
             {
                 return differences;
             }
@@ -45,22 +44,21 @@ internal static unsafe class CaseComparer
         }
 
         // Images are accessed in parts, in an order that is the processor's own: of two bad places either may fault first.
-        CompareEnding(instruction.Mnemonic, native, interpreted, isImage, differences);
+        CompareEnding(instruction, native, interpreted, isImage || SimultaneousFaults.IsAtSecondPlace(instruction, native), differences);
         if (UndefinedFlags.IsResultUndefined(instruction, &slot->Input))
         {
             return differences;
         }
 
-        // Some processors have popped the first registers when POPA faults.
-        bool popsAll = instruction.Mnemonic is Mnemonic.Popa or Mnemonic.Popad && native->Vector != CaseResult.Breakpoint;
-        for (int n = 0; n < 16 && !popsAll; n++)
+        for (int n = 0; n < 16; n++)
         {
-            // Linux leaves some of its own in the upper half of RSP when a task has a 16-bit stack.
-            ulong known = n == StackPointer && slot->Input.Ss == CaseLayout.Data16Selector ? uint.MaxValue : ulong.MaxValue;
+            ulong known = ~UndefinedRegisters.Of(instruction, slot, n);
             Compare(GeneralNames[n], interpreted->Gpr[n] & known, native->Gpr[n] & known, differences);
         }
 
-        ulong undefined = native->Vector == CaseResult.Breakpoint ? UndefinedFlags.Of(instruction, &slot->Input) | undefinedBefore : 0;
+        ulong undefined = native->Vector == CaseResult.Breakpoint
+            ? UndefinedFlags.Of(instruction, &slot->Input) | undefinedBefore
+            : UndefinedFlags.OfFault(instruction, slot);
         CompareFlags(interpreted->Rflags, native->Rflags, undefined, differences);
         Compare("cs", interpreted->Cs, native->Cs, differences);
         Compare("ss", interpreted->Ss, native->Ss, differences);
@@ -77,27 +75,21 @@ internal static unsafe class CaseComparer
         return differences;
     }
 
-    private static void CompareEnding(Mnemonic mnemonic, ProcessorImage* native, ProcessorImage* interpreted, bool isImage, List<string> differences)
+    private static void CompareEnding(in Instruction instruction, ProcessorImage* native, ProcessorImage* interpreted, bool isElsewhere, List<string> differences)
     {
         Compare("rip", interpreted->Rip, native->Vector == CaseResult.Breakpoint ? native->Rip - 1 : native->Rip, differences);
-        if (native->Vector != CaseResult.Breakpoint && !isImage)
+        if (native->Vector != CaseResult.Breakpoint && !isElsewhere)
         {
             ulong hidden = native->Vector == CaseResult.PageFault && native->Cr2 >= UserSpaceEnd ? PresentError : 0;
             Compare("error code", interpreted->ErrorCode & ~hidden, native->ErrorCode & ~hidden, differences);
             if (native->Vector == CaseResult.PageFault)
             {
                 // Of a masked store the processor's maker chooses the byte that is reported.
-                ulong known = MaskedStores.Contains(mnemonic) ? ~(ulong)(CaseLayout.PageSize - 1) : ulong.MaxValue;
+                ulong known = MaskedStores.Contains(instruction.Mnemonic) ? ~(ulong)(CaseLayout.PageSize - 1) : ulong.MaxValue;
                 Compare("cr2", interpreted->Cr2 & known, native->Cr2 & known, differences);
             }
         }
     }
-
-    // Where a segment ends, the first part of such an operand may fault before the whole is found to be beyond the limit.
-    private static bool IsInParts(in Instruction instruction, bool isImage) =>
-        isImage || instruction.Mnemonic is Mnemonic.Bound or Mnemonic.Maskmovq || instruction.MemorySize is MemorySize.Float80 or MemorySize.Bcd;
-
-    private static bool IsMemoryFault(ulong vector) => vector is 12 or 13 or 17 or CaseResult.PageFault;
 
     private static string Ending(ProcessorImage* image) =>
         image->Vector switch
@@ -123,7 +115,7 @@ internal static unsafe class CaseComparer
         ushort exponent = *(ushort*)(input + FxImage.StackRegisters + 8);
         if (!UndefinedConditions.IsStackUndefined(instruction.Mnemonic, vector) && !Approximation.IsOutOfRange(instruction.Mnemonic, exponent, significand))
         {
-            CompareStack(instruction, interpreted, native, differences);
+            CompareStack(instruction, vector, interpreted, native, differences);
         }
 
         Compare("mxcsr", *(uint*)(interpreted + FxImage.Mxcsr), *(uint*)(native + FxImage.Mxcsr), differences);
@@ -142,17 +134,25 @@ internal static unsafe class CaseComparer
         }
     }
 
-    private static void CompareStack(in Instruction instruction, byte* interpreted, byte* native, List<string> differences)
+    private static void CompareStack(in Instruction instruction, ulong vector, byte* interpreted, byte* native, List<string> differences)
     {
-        ushort undefinedStatus = UndefinedConditions.Of(instruction);
-        Compare(
-            "fsw", *(ushort*)(interpreted + FxImage.StatusWord) & ~(ulong)undefinedStatus, *(ushort*)(native + FxImage.StatusWord) & ~(ulong)undefinedStatus,
-            differences);
-        Compare("ftw", interpreted[FxImage.Tags], native[FxImage.Tags], differences);
+        bool mayBeMmx = UndefinedConditions.MayEnterMmxState(instruction, vector);
+        ushort known = (ushort)~(UndefinedConditions.Of(instruction) | (mayBeMmx ? FxImage.TopMask : 0)
+            | (Approximation.IsAboutTiny(instruction.Mnemonic, interpreted, native) ? UndefinedConditions.Underflow : 0));
+        ushort ourStatus = *(ushort*)(interpreted + FxImage.StatusWord);
+        ushort theirStatus = *(ushort*)(native + FxImage.StatusWord);
+        Compare("fsw", (ulong)(ourStatus & known), (ulong)(theirStatus & known), differences);
+        if (!mayBeMmx)
+        {
+            Compare("ftw", interpreted[FxImage.Tags], native[FxImage.Tags], differences);
+        }
+
+        // The image holds the registers from the top on. Where the top is not known, registers of the same number belong together.
+        int rotation = mayBeMmx ? (ourStatus >> FxImage.TopShift) - (theirStatus >> FxImage.TopShift) : 0;
         for (int n = 0; n < 8; n++)
         {
             byte* ours = interpreted + FxImage.StackRegisters + (n * 16);
-            byte* theirs = native + FxImage.StackRegisters + (n * 16);
+            byte* theirs = native + FxImage.StackRegisters + (((n + rotation) & 7) * 16);
             if ((*(ulong*)ours != *(ulong*)theirs || *(ushort*)(ours + 8) != *(ushort*)(theirs + 8))
                 && !Approximation.AreClose(instruction.Mnemonic, *(ushort*)(ours + 8), *(ulong*)ours, *(ushort*)(theirs + 8), *(ulong*)theirs))
             {
@@ -170,11 +170,10 @@ internal static unsafe class CaseComparer
         }
 
         int shown = 0;
-        ulong operand = OperandLocation.Of(instruction, &slot->Input);
         for (int n = 0; n < CaseLayout.DataSize && shown < 8; n++)
         {
             ulong address = CaseLayout.Data + (ulong)n;
-            if (memory[n] != native[n] && !UndefinedMemory.Contains(instruction.Mnemonic, (long)(address - operand)))
+            if (memory[n] != native[n] && !UndefinedMemory.Contains(instruction, slot, address))
             {
                 differences.Add($"byte at {address:x}: interpreter {memory[n]:x2}, native {native[n]:x2}, before {slot->Memory[n]:x2}");
                 shown++;

@@ -5,6 +5,9 @@ namespace Vmm.Engine.Software.Tests.Differential.Comparison;
 /// <summary>The condition codes of the x87 status word that the SDM (Vol. 1 table 8-1, Vol. 2 "FPU Flags Affected") leaves undefined.</summary>
 internal static class UndefinedConditions
 {
+    /// <summary>UE of the status word.</summary>
+    public const ushort Underflow = 0x10;
+
     private const ushort C0 = 0x100;
     private const ushort C1 = 0x200;
     private const ushort C2 = 0x400;
@@ -30,6 +33,16 @@ internal static class UndefinedConditions
         (vector != CaseResult.Breakpoint && mnemonic == Mnemonic.Maskmovq)
         || vector == CaseResult.SimdFloatingPoint
         && mnemonic is Mnemonic.Cvtps2pi or Mnemonic.Cvttps2pi or Mnemonic.Cvtpd2pi or Mnemonic.Cvttpd2pi or Mnemonic.Cvtpi2ps;
+
+    /// <summary>
+    /// Whether TOP and tags may be those of MMX state, or not: stores from MMX registers that fault. State should be as
+    /// before (SDM Vol. 3A 6.5), but some models have entered MMX state (SDM Vol. 3A 12.2) by then.
+    /// </summary>
+    public static bool MayEnterMmxState(in Instruction instruction, ulong vector) =>
+        SimultaneousFaults.IsMemoryFault(vector)
+        && instruction.Op0Kind == OpKind.Memory
+        && instruction.Mnemonic is Mnemonic.Movd or Mnemonic.Movq or Mnemonic.Movntq
+        && instruction.Op1Register.IsMM();
 
     /// <summary>
     /// The undefined bits after an instruction. FLD ST(i) of an empty register to a full stack may report either in C1,

@@ -47,6 +47,19 @@ internal static unsafe class UndefinedFlags
         _ => Always.GetValueOrDefault(instruction.Mnemonic),
     };
 
+    /// <summary>
+    /// The flags that are not compared after a fault. In the middle of a repeated CMPS or SCAS they are those from before
+    /// (SDM Vol. 2B "REP"), but some models leave those of the last comparison.
+    /// </summary>
+    public static ulong OfFault(in Instruction instruction, CaseSlot* slot) =>
+        instruction.IsStringInstruction
+        && instruction.Mnemonic is Mnemonic.Cmpsb or Mnemonic.Cmpsw or Mnemonic.Cmpsd or Mnemonic.Cmpsq
+            or Mnemonic.Scasb or Mnemonic.Scasw or Mnemonic.Scasd or Mnemonic.Scasq
+        && (instruction.HasRepPrefix || instruction.HasRepnePrefix)
+        && (uint)slot->Native.Gpr[1] != (uint)slot->Input.Gpr[1]
+            ? All
+            : 0;
+
     /// <summary>Whether at most AF is undefined, whatever the inputs.</summary>
     public static bool IsAdjustAtMost(Code code) => code.Mnemonic() switch
     {

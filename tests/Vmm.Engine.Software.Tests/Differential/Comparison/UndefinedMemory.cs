@@ -2,23 +2,34 @@ using Iced.Intel;
 
 namespace Vmm.Engine.Software.Tests.Differential.Comparison;
 
-/// <summary>Bytes of memory images that processors are free to fill in differently: pointers of the last x87 instruction, reserved fields.</summary>
-internal static class UndefinedMemory
+/// <summary>Bytes of memory that processors are free to write differently: pointers of the last x87 instruction, reserved fields, parts of a store.</summary>
+internal static unsafe class UndefinedMemory
 {
     // Instruction and data pointers of the protected-mode environments (SDM Vol. 1 figures 8-9 and 8-11): 32-bit, 16-bit.
     private static readonly (int Start, int End) Pointers32 = (12, 28);
     private static readonly (int Start, int End) Pointers16 = (6, 14);
 
-    /// <summary>Whether a byte at an offset from the operand is not compared.</summary>
-    public static bool Contains(Mnemonic mnemonic, long offset) => mnemonic switch
-    {
-        Mnemonic.Fxsave or Mnemonic.Fxsave64 => IsFxUndefined(offset),
+    private const int ExtendedSize = 10;
 
-        // Whether a component in its initial state counts as in use, too.
-        Mnemonic.Xsave or Mnemonic.Xsave64 => IsFxUndefined(offset) || offset == 512,
-        Mnemonic.Fnstenv or Mnemonic.Fnsave => In(offset, Pointers32) || In(offset, Pointers16),
-        _ => false,
-    };
+    /// <summary>Whether the byte at an address is not compared.</summary>
+    public static bool Contains(in Instruction instruction, CaseSlot* slot, ulong address)
+    {
+        long offset = (long)(address - OperandLocation.Of(instruction, &slot->Input));
+        return instruction.Mnemonic switch
+        {
+            Mnemonic.Fxsave or Mnemonic.Fxsave64 => IsFxUndefined(offset),
+
+            // Whether a component in its initial state counts as in use, too.
+            Mnemonic.Xsave or Mnemonic.Xsave64 => IsFxUndefined(offset) || offset == 512,
+            Mnemonic.Fnstenv or Mnemonic.Fnsave => In(offset, Pointers32) || In(offset, Pointers16),
+
+            // Larger than a quadword: of the accesses that make it up some may be done when another faults (SDM Vol. 3A 8.1.1).
+            Mnemonic.Fstp or Mnemonic.Fbstp => instruction.MemorySize is MemorySize.Float80 or MemorySize.Bcd
+                && SimultaneousFaults.IsMemoryFault(slot->Native.Vector) && In(offset, (0, ExtendedSize)),
+            Mnemonic.Push => SelectorPush.MayLeave(instruction, slot, address),
+            _ => false,
+        };
+    }
 
     // FOP, FIP, FDP; MXCSR_MASK; reserved parts of the registers; what software may use at the end.
     private static bool IsFxUndefined(long offset) =>

@@ -34,9 +34,6 @@ internal static class HostProcessor
         : !Flags.Contains("fsgsbase") ? "native runs need FSGSBASE for user programs"
         : null;
 
-    /// <summary>Vendor differences are left out by this.</summary>
-    public static bool IsAmd { get; } = ReadLine("vendor_id") is "AuthenticAMD" or "HygonGenuine";
-
     /// <summary>Whether there are upper halves of vector registers to load and to compare.</summary>
     public static bool HasAvx { get; } = Flags.Contains("avx");
 
