@@ -14,6 +14,13 @@ internal static class Approximation
     // 66-bit pi may differ more between makers).
     private const ulong TranscendentalError = 2;
 
+    private const int UnderflowScale = 0x6000;
+
+    // UE, ES and B of the status word; UM of the control word is where UE is.
+    private const ushort Underflow = 0x10;
+    private const ushort ErrorSummary = 0x80;
+    private const ushort Busy = 0x8000;
+
     public static bool IsTranscendental(Mnemonic mnemonic) => mnemonic is
         Mnemonic.Fsin or Mnemonic.Fcos or Mnemonic.Fsincos or Mnemonic.Fptan or Mnemonic.Fpatan or Mnemonic.F2xm1 or Mnemonic.Fyl2x or Mnemonic.Fyl2xp1;
 
@@ -85,25 +92,40 @@ internal static class Approximation
             return false;
         }
 
-        Int128 ours = (Int128)(ourExponent & 0x7FFF) << 63 | ourSignificand & long.MaxValue;
-        Int128 theirs = (Int128)(theirExponent & 0x7FFF) << 63 | theirSignificand & long.MaxValue;
-        return ((ourExponent ^ theirExponent) & 0x8000) == 0 && Int128.Abs(ours - theirs) <= TranscendentalError;
+        Int128 difference = Magnitude(ourExponent, ourSignificand, theirExponent) - Magnitude(theirExponent, theirSignificand, ourExponent);
+        return ((ourExponent ^ theirExponent) & 0x8000) == 0 && Int128.Abs(difference) <= TranscendentalError;
     }
 
     /// <summary>
-    /// Whether a result is so near to the least normal number that one approximation may underflow where another does not
-    /// (SDM Vol. 1 4.9.1.5 and 8.3.10): UE is then not compared. FSINCOS and FPTAN leave such a result below the top.
+    /// The status bits that are not compared because a result is so near to the least normal number that one approximation
+    /// may underflow where another does not (SDM Vol. 1 4.9.1.5 and 8.3.10). FSINCOS and FPTAN leave it below the top.
     /// </summary>
-    public static unsafe bool IsAboutTiny(Mnemonic mnemonic, byte* ours, byte* theirs) =>
-        IsTranscendental(mnemonic)
-        && (IsAboutLeastNormal(ours, 0) || IsAboutLeastNormal(theirs, 0) || IsAboutLeastNormal(ours, 1) || IsAboutLeastNormal(theirs, 1));
+    public static unsafe ushort UndefinedStatus(Mnemonic mnemonic, byte* ours, byte* theirs)
+    {
+        if (!IsTranscendental(mnemonic)
+            || !(IsAboutLeastNormal(ours, 0) || IsAboutLeastNormal(theirs, 0) || IsAboutLeastNormal(ours, 1) || IsAboutLeastNormal(theirs, 1)))
+        {
+            return 0;
+        }
+
+        bool masked = (*(ushort*)(ours + FxImage.ControlWord) & Underflow) != 0;
+        return masked ? Underflow : (ushort)(Underflow | ErrorSummary | Busy);
+    }
+
+    // In units of the last place. A tiny result of an unmasked underflow is scaled (SDM Vol. 1 8.5.5); where the other was
+    // not tiny, the scale is taken out.
+    private static Int128 Magnitude(ushort exponent, ulong significand, ushort otherExponent)
+    {
+        int magnitude = exponent & 0x7FFF;
+        bool isScaled = magnitude is UnderflowScale or UnderflowScale + 1 && (otherExponent & 0x7FFF) <= 1;
+        return (Int128)(isScaled ? magnitude - UnderflowScale : magnitude) << 63 | significand & long.MaxValue;
+    }
 
     private static unsafe bool IsAboutLeastNormal(byte* image, int register)
     {
         byte* value = image + FxImage.StackRegisters + (register * 16);
         int exponent = *(ushort*)(value + 8) & 0x7FFF;
-        ulong significand = *(ulong*)value;
-        return exponent <= 1 && significand - ((1UL << 63) - TranscendentalError) <= 2 * TranscendentalError;
+        return exponent <= 1 && *(ulong*)value - ((1UL << 63) - TranscendentalError) <= 2 * TranscendentalError;
     }
 
     private static bool AreClose(uint ours, uint theirs)

@@ -138,7 +138,7 @@ internal static unsafe class CaseComparer
     {
         bool mayBeMmx = UndefinedConditions.MayEnterMmxState(instruction, vector);
         ushort known = (ushort)~(UndefinedConditions.Of(instruction) | (mayBeMmx ? FxImage.TopMask : 0)
-            | (Approximation.IsAboutTiny(instruction.Mnemonic, interpreted, native) ? UndefinedConditions.Underflow : 0));
+            | Approximation.UndefinedStatus(instruction.Mnemonic, interpreted, native));
         ushort ourStatus = *(ushort*)(interpreted + FxImage.StatusWord);
         ushort theirStatus = *(ushort*)(native + FxImage.StatusWord);
         Compare("fsw", (ulong)(ourStatus & known), (ulong)(theirStatus & known), differences);

@@ -5,9 +5,6 @@ namespace Vmm.Engine.Software.Tests.Differential.Comparison;
 /// <summary>The condition codes of the x87 status word that the SDM (Vol. 1 table 8-1, Vol. 2 "FPU Flags Affected") leaves undefined.</summary>
 internal static class UndefinedConditions
 {
-    /// <summary>UE of the status word.</summary>
-    public const ushort Underflow = 0x10;
-
     private const ushort C0 = 0x100;
     private const ushort C1 = 0x200;
     private const ushort C2 = 0x400;
