@@ -3,6 +3,7 @@ using Vmm.Engine.Software.State;
 using Vmm.Engine.Software.Tests.Harness;
 using Vmm.Vmx;
 using static Iced.Intel.AssemblerRegisters;
+using RflagsBits = Vmm.Vmx.RflagsBits;
 
 namespace Vmm.Engine.Software.Tests.Avx;
 
@@ -92,6 +93,17 @@ public sealed unsafe class VectorElementTests : IDisposable
         Dwords(2).Fill(-1);
         Assert.Equal(ExceptionVector.PageFault, _machine.Run(a => a.vmaskmovps(__ymmword_ptr[rcx], ymm2, ymm3)).Fault);
         Assert.Equal(1020, MemoryMarshal.Read<int>(_machine.Memory.Bytes[((int)TestMachine.DataAddress + 0xFF0)..]));
+    }
+
+    [Fact]
+    public void A_store_without_alignment_check_that_faults_on_its_second_page_reports_where_that_begins()
+    {
+        _machine.State->SystemFlags |= (ulong)RflagsBits.Ac;
+        _machine.Processor.StateLoaded();
+        _machine.State->Gpr.Rcx = Window + 0xFFC;
+        Assert.Equal(ExceptionVector.PageFault, _machine.Run(a => a.vcvtps2ph(__qword_ptr[rcx], xmm3, 0)).Fault);
+        Assert.Equal(Window + 0x1000, _machine.State->FaultAddress);
+        Assert.Equal(1023, MemoryMarshal.Read<int>(_machine.Memory.Bytes[((int)TestMachine.DataAddress + 0xFFC)..]));
     }
 
     [Fact]

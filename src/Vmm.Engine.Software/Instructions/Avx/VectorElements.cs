@@ -73,8 +73,11 @@ internal static unsafe class VectorElements
     /// <summary>Whether an element could be stored.</summary>
     public static bool Probe<T>(CpuState* s, ulong linear) where T : unmanaged =>
         IsByBytes<T>(s, linear)
-            ? SlowAccess.ProbeWrite(s, linear, 1) && SlowAccess.ProbeWrite(s, linear + (ulong)sizeof(T) - 1, 1)
+            ? SlowAccess.ProbeWrite(s, linear, 1) && SlowAccess.ProbeWrite(s, StartOnLastPage(linear, sizeof(T)), 1)
             : LinearMemory.WritePointer<T>(s, linear) != null || SlowAccess.ProbeWrite(s, linear, sizeof(T));
+
+    // The first byte on the page of the last: what a page fault there reports.
+    private static ulong StartOnLastPage(ulong linear, int size) => Math.Max(linear, (linear + (ulong)size - 1) & ~0xFFFUL);
 
     // Bytes are always aligned; what is wider than 8 bytes is never checked.
     private static bool IsByBytes<T>(CpuState* s, ulong linear) where T : unmanaged =>

@@ -10,6 +10,7 @@ internal static unsafe class UndefinedMemory
     private static readonly (int Start, int End) Pointers16 = (6, 14);
 
     private const int ExtendedSize = 10;
+    private const int Rsp = 4;
 
     /// <summary>Whether the byte at an address is not compared.</summary>
     public static bool Contains(in Instruction instruction, CaseSlot* slot, ulong address)
@@ -26,9 +27,20 @@ internal static unsafe class UndefinedMemory
             // Larger than a quadword: of the accesses that make it up some may be done when another faults (SDM Vol. 3A 8.1.1).
             Mnemonic.Fstp or Mnemonic.Fbstp => instruction.MemorySize is MemorySize.Float80 or MemorySize.Bcd
                 && SimultaneousFaults.IsMemoryFault(slot->Native.Vector) && In(offset, (0, ExtendedSize)),
+
+            // Some models have pushed the first registers when PUSHA faults, some push all or none.
+            Mnemonic.Pusha => IsPushedByFault(slot, address, 8 * 2),
+            Mnemonic.Pushad => IsPushedByFault(slot, address, 8 * 4),
             Mnemonic.Push => SelectorPush.MayLeave(instruction, slot, address),
             _ => false,
         };
+    }
+
+    private static bool IsPushedByFault(CaseSlot* slot, ulong address, int size)
+    {
+        ulong top = slot->Input.Gpr[Rsp];
+        top = slot->Input.Ss == CaseLayout.Data16Selector ? CaseLayout.Data + (ushort)top : (uint)top;
+        return SimultaneousFaults.IsMemoryFault(slot->Native.Vector) && In((long)(address - top), (-size, 0));
     }
 
     // FOP, FIP, FDP; MXCSR_MASK; reserved parts of the registers; what software may use at the end.
