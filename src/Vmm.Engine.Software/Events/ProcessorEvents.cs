@@ -49,7 +49,10 @@ internal sealed unsafe class ProcessorEvents : IProcessorEvents
         if ((blockMode & BlockMode.Shadow) != 0)
         {
             ProcessorMode.ClearShadow(s);
-            s->EventPending = 1;
+            if (processor.NonRoot.AwaitsWindow || s->PendingDebugExceptions != 0)
+            {
+                s->EventPending = 1;
+            }
         }
 
         if ((blockMode & BlockMode.SingleStep) != 0)

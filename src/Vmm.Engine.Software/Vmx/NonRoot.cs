@@ -52,6 +52,10 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
 
     public bool Has(PinBasedControls control) => (Controls.Pin & control) != 0;
 
+    /// <summary>Whether anything waits for interrupts or NMIs to be possible again: an open window is an exit then.</summary>
+    public bool AwaitsWindow => !IsActive
+        || Has(PrimaryProcessorBasedControls.InterruptWindowExiting) || Has(PrimaryProcessorBasedControls.NmiWindowExiting);
+
     /// <summary>Another VMCS has become current, or a whole state was loaded.</summary>
     public void NoteNewState()
     {
