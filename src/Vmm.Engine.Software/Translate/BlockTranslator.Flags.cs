@@ -45,6 +45,11 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         ref Step end = ref _steps[_count - 1];
+        if (end.Kind is StepKind.ConditionalJump or StepKind.Jump && IsBackward(end.Source.NearBranchTarget))
+        {
+            return FlagUse.All; // events are looked for
+        }
+
         return end.Kind switch
         {
             StepKind.ConditionalJump => _lookAhead.Live(_block, _end) | _lookAhead.Live(_block, end.Source.NearBranchTarget),

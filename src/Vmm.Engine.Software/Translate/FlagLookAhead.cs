@@ -18,6 +18,20 @@ internal sealed unsafe class FlagLookAhead
 
     public FlagLookAhead() => _decoder = Decoder.Create(64, _reader);
 
+    // An exception would show the flags.
+    private static bool MayLeave(in Iced.Intel.Instruction instruction)
+    {
+        for (int n = 0; n < instruction.OpCount; n++)
+        {
+            if (instruction.GetOpKind(n) == OpKind.Memory && instruction.Mnemonic is not (Mnemonic.Lea or Mnemonic.Nop))
+            {
+                return true;
+            }
+        }
+
+        return instruction.StackPointerIncrement != 0 || instruction.IsStringInstruction;
+    }
+
     /// <summary>The flags that code at <paramref name="rip"/> may read before it writes them.</summary>
     public RflagsBits Live(Block* block, ulong rip)
     {
@@ -50,6 +64,11 @@ internal sealed unsafe class FlagLookAhead
             block->AheadStart = Math.Min(block->AheadStart, place);
             block->AheadEnd = Math.Max(block->AheadEnd, place + (ulong)instruction.Length);
             FlagUse use = FlagUse.Of(instruction);
+            if (MayLeave(instruction))
+            {
+                return live | open;
+            }
+
             live |= use.Read & open;
             open &= ~use.Written;
             if (open == RflagsBits.None)

@@ -42,7 +42,15 @@ internal unsafe struct Step
 
     public long Displacement;
 
-    public readonly RflagsBits LiveBefore => Flags.LiveBefore(LiveAfter);
+    /// <summary>
+    /// Flags that matter before it: those that it or anything later reads, and all where it may leave the translation, since
+    /// an exception or an exit shows them.
+    /// </summary>
+    public readonly RflagsBits LiveBefore => MayLeave ? FlagUse.All : Flags.LiveBefore(LiveAfter);
+
+    /// <summary>Whether it may fault or be interpreted.</summary>
+    public readonly bool MayLeave => HasAccess || Kind is not (StepKind.PassThrough or StepKind.Nothing or StepKind.SignExtend or StepKind.Multiply
+        or StepKind.ConditionalJump or StepKind.Jump);
 
     public readonly bool WritesOperand(int n) => (WrittenOperands >> n & 1) != 0;
 
