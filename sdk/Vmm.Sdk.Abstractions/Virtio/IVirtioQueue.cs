@@ -1,5 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace Vmm.Sdk;
 
 /// <summary>
@@ -18,7 +16,7 @@ public interface IVirtioQueue
     /// <summary>Takes the next chain that the driver made available. A driver that breaks the rules gets no further: the host marks the device as needing a reset.</summary>
     /// <param name="chain">The chain; complete it exactly once, in any order, now or later.</param>
     /// <returns>False when there is none; <see cref="IVirtioDevice.QueueNotified"/> will be called when there is.</returns>
-    bool TryTake([NotNullWhen(true)] out IVirtioChain? chain);
+    bool TryTake([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out IVirtioChain? chain);
 }
 
 /// <summary>

@@ -59,6 +59,7 @@ public sealed class FirmwareBootTests : GuestTest
             a.xor(dh, dh);
             a.mov(bx, 0x8000);
             a.@int(0x13);
+            a.WaitTicks(2);
             a.mov(si, 0x8000);
             a.mov(cx, 6);
             Label next = a.CreateLabel();
