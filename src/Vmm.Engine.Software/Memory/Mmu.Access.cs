@@ -22,7 +22,7 @@ internal sealed unsafe partial class Mmu
     public bool Write(ulong linear, ReadOnlySpan<byte> source, bool stack = false) =>
         Check(linear, source.Length, stack) && Write(linear, source, LinearAccess.Explicit(_state, AccessKind.Write));
 
-    /// <summary>Checks that a write would succeed, without writing; device memory counts as writable.</summary>
+    /// <summary>Checks that a write would succeed, without writing, and fills the TLB for it; device memory counts as writable.</summary>
     public bool ProbeWrite(ulong linear, int size, bool stack = false)
     {
         if (!Check(linear, size, stack))
@@ -31,7 +31,19 @@ internal sealed unsafe partial class Mmu
         }
 
         LinearAccess access = LinearAccess.Explicit(_state, AccessKind.Write);
-        return Translate(linear, access) != null && (!Crosses(linear, size) || Translate(NextPage(linear), access) != null);
+        Translation* page = Translate(linear, access);
+        if (page == null)
+        {
+            return false;
+        }
+
+        if (Crosses(linear, size))
+        {
+            return Translate(NextPage(linear), access) != null;
+        }
+
+        Fill(linear, page, access);
+        return true;
     }
 
     /// <summary>Reads as the processor itself, whatever the CPL: descriptor tables, TSS, IDT.</summary>

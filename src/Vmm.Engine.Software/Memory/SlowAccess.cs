@@ -40,7 +40,7 @@ internal static unsafe class SlowAccess
     public static bool StoreStack<T>(CpuState* s, ulong linear, T value) where T : unmanaged =>
         LogicalProcessor.Of(s).Mmu.Write(linear, new ReadOnlySpan<byte>(&value, sizeof(T)), stack: true);
 
-    /// <summary>Whether a write would succeed, without any access. False: return <see cref="Failure"/>.</summary>
+    /// <summary>Whether a write would succeed, without any access; fills the TLB. False: return <see cref="Failure"/>.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static bool ProbeWrite(CpuState* s, ulong linear, int size, bool stack = false) =>
         LogicalProcessor.Of(s).Mmu.ProbeWrite(linear, size, stack);

@@ -1,5 +1,7 @@
 using Vmm.Engine.Software.Memory;
+using Iced.Intel;
 using Vmm.Engine.Software.Tests.Harness;
+using static Iced.Intel.AssemblerRegisters;
 
 namespace Vmm.Engine.Software.Tests.Memory;
 
@@ -24,6 +26,46 @@ public sealed unsafe class DeviceMemoryTests
         using TestMachine machine = new();
         machine.Load<UInt128>(Device);
         Assert.Equal([(Device, 8), (Device + 8, 8)], machine.DeviceAccesses.Select(access => (access.Physical, access.Width)));
+    }
+
+    public static TheoryData<string> LockedInstructions => ["XCHG", "LOCK ADD", "LOCK XADD", "LOCK CMPXCHG", "LOCK BTS", "LOCK CMPXCHG8B", "LOCK CMPXCHG16B"];
+
+    [Theory]
+    [MemberData(nameof(LockedInstructions))]
+    public void A_locked_instruction_reads_a_device_once_and_writes_it_once(string instruction)
+    {
+        using TestMachine machine = new();
+        machine.State->Gpr.Rbx = Device;
+        machine.Run(a => Assemble(a, instruction));
+        Assert.Null(machine.Fault);
+        (bool IsWrite, ulong Physical)[] expected = instruction == "LOCK CMPXCHG16B"
+            ? [(false, Device), (false, Device + 8), (true, Device), (true, Device + 8)]
+            : [(false, Device), (true, Device)];
+        Assert.Equal(expected, machine.DeviceAccesses.Select(access => (access.IsWrite, access.Physical)));
+    }
+
+    [Fact]
+    public void An_exchange_that_misses_the_TLB_is_right_in_memory_and_across_its_end()
+    {
+        using TestMachine machine = new();
+        ulong border = (ulong)machine.Memory.Length;
+        machine.Store<uint>(TestMachine.DataAddress, 0x1234_5678);
+        machine.Store<byte>(border - 1, 0x99);
+        machine.DeviceAccesses.Clear();
+        machine.Processor.Mmu.FlushAll();
+        machine.State->Gpr.Rcx = border - 1;
+        machine.Run(a =>
+        {
+            a.mov(eax, 0x1111_2222);
+            a.xchg(__dword_ptr[TestMachine.DataAddress], eax);
+            a.mov(dx, 0x4433);
+            a.xchg(__word_ptr[rcx], dx);
+        });
+        Assert.Equal(0x1234_5678UL, machine.State->Gpr.Rax);
+        Assert.Equal(0x1111_2222u, machine.Load<uint>(TestMachine.DataAddress));
+        Assert.Equal(0x1199, (ushort)machine.State->Gpr.Rdx);
+        Assert.Equal(0x33, machine.Load<byte>(border - 1));
+        Assert.Equal([(false, border), (true, border)], machine.DeviceAccesses.Select(access => (access.IsWrite, access.Physical)));
     }
 
     [Fact]
@@ -70,5 +112,33 @@ public sealed unsafe class DeviceMemoryTests
         page.Memory.Span[8] = 0x99;
         PhysicalAccess physical = new(machine.HostMemory.AddressSpace);
         Assert.Equal(0x99UL, physical.Read(page.PhysicalAddress + 8));
+    }
+
+    private static void Assemble(Assembler a, string instruction)
+    {
+        switch (instruction)
+        {
+            case "XCHG":
+                a.xchg(__dword_ptr[rbx], eax);
+                break;
+            case "LOCK ADD":
+                a.@lock.add(__dword_ptr[rbx], eax);
+                break;
+            case "LOCK XADD":
+                a.@lock.xadd(__dword_ptr[rbx], eax);
+                break;
+            case "LOCK CMPXCHG":
+                a.@lock.cmpxchg(__dword_ptr[rbx], ecx);
+                break;
+            case "LOCK BTS":
+                a.@lock.bts(__dword_ptr[rbx], 3);
+                break;
+            case "LOCK CMPXCHG8B":
+                a.@lock.cmpxchg8b(__qword_ptr[rbx]);
+                break;
+            default:
+                a.@lock.cmpxchg16b(__xmmword_ptr[rbx]);
+                break;
+        }
     }
 }

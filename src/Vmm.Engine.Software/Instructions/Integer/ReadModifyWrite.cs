@@ -80,13 +80,14 @@ internal static unsafe class ReadModifyWrite
 
     /// <summary>
     /// A miss must not cost the lock: once the TLB is filled the access is atomic after all. What still needs attention
-    /// (page crossings, code pages, devices) is serialised with its like.
+    /// (page crossings, code pages, devices) is serialised with its like. The operand is not read to find out: to a device
+    /// a read is an event.
     /// </summary>
     private static Outcome SlowLocked<TOperation, T>(CpuState* s, ulong linear, ulong b, out ulong old)
         where TOperation : struct, IModification
         where T : unmanaged
     {
-        if (!SlowAccess.LoadForWrite(s, linear, out T _))
+        if (!SlowAccess.ProbeWrite(s, linear, sizeof(T)))
         {
             old = 0;
             return SlowAccess.Failure(s);
