@@ -3,7 +3,7 @@ using Vmm.Machine.Boards;
 namespace Vmm.Machine.Pci;
 
 /// <summary>Where PCI functions get their addresses and lines. Tables and bus must agree, so both ask here.</summary>
-internal static class PciLayout
+public static class PciLayout
 {
     /// <summary>The 32-bit window: from the end of low RAM's hole to the I/O APIC.</summary>
     public const ulong MemoryStart = MemoryLayout.DeviceHoleStart;
@@ -25,8 +25,10 @@ internal static class PciLayout
         (MemoryLayout.DeviceHoleEnd + memory.HighMemoryBytes + HighMemoryLength - 1) / HighMemoryLength * HighMemoryLength;
 
     /// <summary>
-    /// The line of a pin (0 for INTA#). Lines 10 and 11 exist on the 8259A pair and on the I/O APIC alike, so that one
-    /// routing serves a guest in either mode.
+    /// The line of a pin (0 for INTA#) as PC firmware for an i440FX with a PIIX3 takes it for granted: pins of device 1
+    /// meet PIRQA# to PIRQD# in order, each device after it is one further, and PIRQA# and PIRQB# lead to line 10, the
+    /// others to line 11. Those lines exist on the 8259A pair and on the I/O APIC alike, so that one routing serves a
+    /// guest in either mode.
     /// </summary>
-    public static int Line(int device, int pin) => 10 + ((device + pin) & 1);
+    public static int Line(int device, int pin) => 10 + (((device + pin + 3) & 3) >> 1);
 }

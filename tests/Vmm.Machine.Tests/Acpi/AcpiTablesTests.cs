@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using Vmm.Machine.Acpi;
+using Vmm.Machine.Pci;
 
 namespace Vmm.Machine.Tests.Acpi;
 
@@ -19,7 +20,7 @@ public sealed class AcpiTablesTests
         SerialPorts = [new AcpiIsaDevice(0x3F8, 4)],
         KeyboardController = new AcpiIsaDevice(0x60, 1),
         RealTimeClock = new AcpiIsaDevice(0x70, 8),
-        Pci = new AcpiPciRoot(0xC000_0000, 0xFEBF_FFFF, 0x10_0000_0000, 0x1F_FFFF_FFFF, (device, pin) => 10 + ((device + pin) & 1)),
+        Pci = new AcpiPciRoot(0xC000_0000, 0xFEBF_FFFF, 0x10_0000_0000, 0x1F_FFFF_FFFF, PciLayout.Line),
     };
 
     [Fact]
@@ -100,9 +101,22 @@ public sealed class AcpiTablesTests
         byte[] dsdt = Parse(Pc)["DSDT"];
         int at = dsdt.AsSpan().IndexOf("_PRT"u8);
 
-        // Package of 128 packages; the first: FFFFh, pin 0, no link, line 10.
+        // Package of 128 packages; the first: FFFFh, pin 0, no link, line 11.
         Assert.Equal(128, dsdt[at + 7]);
-        Assert.Equal([0x12, 0x09, 4, 0x0B, 0xFF, 0xFF, 0, 0, 0x0A, 10], dsdt[(at + 8)..(at + 18)]);
+        Assert.Equal([0x12, 0x09, 4, 0x0B, 0xFF, 0xFF, 0, 0, 0x0A, 11], dsdt[(at + 8)..(at + 18)]);
+    }
+
+    [Fact]
+    public void Pins_are_wired_as_PC_firmware_writes_them_into_the_interrupt_line_registers()
+    {
+        int[] pirqs = [10, 10, 11, 11];
+        for (int device = 1; device < 32; device++)
+        {
+            for (int pin = 0; pin < 4; pin++)
+            {
+                Assert.Equal(pirqs[(device - 1 + pin) % 4], PciLayout.Line(device, pin));
+            }
+        }
     }
 
     [Fact]
