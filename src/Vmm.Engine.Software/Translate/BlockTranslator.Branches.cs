@@ -6,8 +6,8 @@ namespace Vmm.Engine.Software.Translate;
 
 /// <summary>
 /// The ends of blocks. A jump within a page is linked to its target for good; one out of the page with a comparison that
-/// fails once translations changed; indirect ones go through the jump cache. Every jump backward and every indirect one
-/// looks for events, so that no loop misses them.
+/// fails once translations changed; indirect ones go through the jump cache. Every jump backward, out of the page, or
+/// indirect looks for events: fewer than 4,096 instructions lie between two looks.
 /// </summary>
 internal sealed unsafe partial class BlockTranslator
 {
@@ -90,7 +90,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private void EmitJump(ulong target)
     {
-        if (IsBackward(target))
+        if (IsBackward(target) || !IsInPage(target))
         {
             _emitter.CmpState32(StateOffsets.EventPending, 0);
             ref Exit exit = ref Add(ExitKind.Dispatch, _emitter.Jcc(HostCondition.NotEqual));

@@ -45,7 +45,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         ref Step end = ref _steps[_count - 1];
-        if (end.Kind is StepKind.ConditionalJump or StepKind.Jump && IsBackward(end.Source.NearBranchTarget))
+        if (end.Kind is StepKind.ConditionalJump or StepKind.Jump or StepKind.Call && IsBackward(end.Source.NearBranchTarget))
         {
             return FlagUse.All; // events are looked for
         }

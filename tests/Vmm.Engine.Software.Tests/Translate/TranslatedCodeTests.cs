@@ -1,0 +1,111 @@
+using Iced.Intel;
+using Vmm.Engine.Software.State;
+using Vmm.Engine.Software.Tests.Differential.Native;
+using Vmm.Engine.Software.Tests.Harness;
+using Vmm.Vmx;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Vmm.Engine.Software.Tests.Translate;
+
+/// <summary>What translated code must leave exact where it ends early.</summary>
+public sealed unsafe class TranslatedCodeTests
+{
+    private const long NotMapped = 0x4000_0000;
+
+    [NativeFact]
+    public void A_fault_shows_the_flags_even_where_the_next_instruction_overwrites_them()
+    {
+        using TestMachine machine = new();
+        machine.Run(a =>
+        {
+            a.mov(rbx, NotMapped);
+            a.mov(eax, unchecked((int)0x8000_0000));
+            a.add(eax, eax);
+            a.mov(__[rbx], eax);
+            a.cmp(eax, 5);
+        });
+        Assert.Equal(ExceptionVector.PageFault, machine.Fault);
+        Assert.Equal(
+            ArithmeticFlags.Carry | ArithmeticFlags.Overflow | ArithmeticFlags.Zero | ArithmeticFlags.Parity,
+            ArithmeticFlags.Read(machine.State));
+    }
+
+    [NativeFact]
+    public void A_fault_in_a_group_of_accesses_leaves_those_before_it_done()
+    {
+        using TestMachine machine = new();
+        machine.Run(a =>
+        {
+            a.mov(rbx, NotMapped - 16);
+            a.mov(__qword_ptr[rbx], 1);
+            a.mov(__qword_ptr[rbx + 8], 2);
+            a.mov(__qword_ptr[rbx + 16], 3);
+        });
+        Assert.Equal(ExceptionVector.PageFault, machine.Fault);
+        Assert.Equal((ulong)NotMapped, machine.State->FaultAddress);
+        Assert.Equal(2, machine.DeviceAccesses.Count(access => access.IsWrite));
+    }
+
+    [NativeFact]
+    public void An_exception_that_MXCSR_unmasks_is_the_guests()
+    {
+        using TestMachine machine = new();
+        machine.State->Mxcsr = 0x1F80 & ~0x200u;
+        machine.Run(a =>
+        {
+            a.pxor(xmm1, xmm1);
+            a.mov(eax, 1);
+            a.cvtsi2sd(xmm0, eax);
+            a.divsd(xmm0, xmm1);
+        });
+        Assert.Equal(ExceptionVector.SimdFloatingPoint, machine.Fault);
+    }
+
+    [NativeFact]
+    public void A_misaligned_aligned_move_is_GP()
+    {
+        using TestMachine machine = new();
+        machine.Run(a =>
+        {
+            a.mov(rbx, (long)TestMachine.DataAddress + 8);
+            a.movups(xmm0, __xmmword_ptr[rbx]);
+            a.movaps(xmm1, __xmmword_ptr[rbx]);
+        });
+        Assert.Equal(ExceptionVector.GeneralProtection, machine.Fault);
+    }
+
+    [NativeFact]
+    public void A_return_to_a_non_canonical_address_faults_at_the_return_with_RSP_as_before()
+    {
+        using TestMachine machine = new();
+        ulong rip = 0;
+        machine.Run(a =>
+        {
+            a.mov(rax, unchecked((long)0x8000_0000_0000_0000));
+            a.push(rax);
+            rip = TestMachine.CodeAddress + 11;
+            a.ret();
+        });
+        Assert.Equal(ExceptionVector.GeneralProtection, machine.Fault);
+        Assert.Equal((rip, TestMachine.StackTop - 8), (machine.State->Rip, machine.State->Gpr.Rsp));
+    }
+
+    [NativeFact]
+    public void Upper_halves_of_vector_registers_survive_the_way_out_and_back()
+    {
+        using TestMachine machine = new();
+        machine.State->Xcr0 = 7;
+        Vmm.Engine.Software.Decode.BlockMode.Update(machine.State);
+        machine.Run(a =>
+        {
+            a.mov(eax, 0x5A5A5A5A);
+            a.vmovd(xmm3, eax);
+            a.vpbroadcastd(ymm3, xmm3);
+            a.emms(); // interpreted
+            a.vextracti128(xmm4, ymm3, 1);
+            a.vmovd(ebx, xmm4);
+        });
+        Assert.Null(machine.Fault);
+        Assert.Equal(0x5A5A5A5AUL, machine.State->Gpr.Rbx);
+    }
+}
