@@ -5,7 +5,7 @@ namespace Vmm.Plugins.FwCfg;
 
 /// <summary>
 /// The DMA address register: big-endian, upper half first; a write of the lower half carries out the command at that
-/// address (same specification, "Guest-side DMA Interface").
+/// address (QEMU's specification "Firmware Configuration (fw_cfg) Device", "Guest-side DMA Interface").
 /// </summary>
 internal sealed class DmaRegister(ItemReader reader, IGuestMemory memory) : IPortDevice
 {

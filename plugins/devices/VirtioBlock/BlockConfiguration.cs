@@ -10,6 +10,7 @@ internal static class BlockConfiguration
     /// <summary>The unit of every sector number of the protocol, whatever the disk's own sectors are.</summary>
     public const int SectorSize = 512;
 
+    /// <summary>What a chain of 256 descriptors has besides header and status.</summary>
     public const int MostSegments = 256 - 2;
 
     /// <summary>Most sectors that one discard or write of zeros may cover: 16 MiB.</summary>

@@ -32,20 +32,20 @@ internal static class HostChecks
     {
         if (!host.Exists(KvmDevice))
         {
-            return new Finding($"{KvmDevice}", false, "is not there", "load the module of KVM: modprobe kvm_intel, or modprobe kvm_amd");
+            return new Finding(KvmDevice, false, "is not there", "load the module of KVM: modprobe kvm_intel, or modprobe kvm_amd");
         }
 
         try
         {
             KvmEngine.Open(host.At(KvmDevice)).Dispose();
-            return new Finding($"{KvmDevice}", true, "opens, and has all that the kvm engine needs");
+            return new Finding(KvmDevice, true, "opens, and has all that the kvm engine needs");
         }
         catch (KvmException e)
         {
             string fix = host.WhyNotOpen(KvmDevice) is null
                 ? "use a newer host kernel"
                 : "add the user to the device's group (usermod -aG kvm USER) and log in again";
-            return new Finding($"{KvmDevice}", false, e.Message.TrimEnd('.'), fix);
+            return new Finding(KvmDevice, false, e.Message.TrimEnd('.'), fix);
         }
     }
 

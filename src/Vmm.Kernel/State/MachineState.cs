@@ -11,6 +11,8 @@ internal sealed class MachineState(VirtualMachine machine, AddressLine20 address
 {
     private const int Version = 1;
     private const byte HasNoTarget = 0xFF;
+    private const byte Asserted = 1, Exclusive = 2;
+    private const int LongestName = 1024;
 
     /// <summary>Everything that stands in the way of a save, a line each.</summary>
     public IReadOnlyList<string> Obstacles => [.. parts.Select(part => part.Obstacle).OfType<string>()];
@@ -163,7 +165,7 @@ internal sealed class MachineState(VirtualMachine machine, AddressLine20 address
         {
             GuestMemoryRegion region = map[number - 1];
             StateReader section = from.Section(number) ?? throw new StateException($"memory region '{region.Name}' is missing.");
-            _ = section.Bytes((int)MemoryRegionField.Name, 1024);
+            _ = section.Bytes((int)MemoryRegionField.Name, LongestName);
             if (section.UInt8((int)MemoryRegionField.Kind) != (byte)region.Kind || section.UInt64((int)MemoryRegionField.Address) != region.Address
                 || section.UInt64((int)MemoryRegionField.Length) != region.Length || section.UInt64((int)MemoryRegionField.Target) != region.TargetAddress)
             {
@@ -194,7 +196,7 @@ internal sealed class MachineState(VirtualMachine machine, AddressLine20 address
             to.Section(i + 1, section =>
             {
                 section.Bytes((int)LineSourceField.Name, Encoding.UTF8.GetBytes(source.Name));
-                section.UInt8((int)LineSourceField.Flags, (byte)((source.Asserted ? 1 : 0) | (source.Exclusive ? 2 : 0)));
+                section.UInt8((int)LineSourceField.Flags, (byte)((source.Asserted ? Asserted : 0) | (source.Exclusive ? Exclusive : 0)));
             });
         }
     }
@@ -208,10 +210,10 @@ internal sealed class MachineState(VirtualMachine machine, AddressLine20 address
             {
                 for (int i = 1; section.Section(i) is { } source; i++)
                 {
-                    string name = Encoding.UTF8.GetString(source.Bytes((int)LineSourceField.Name, 1024).Span);
+                    string name = Encoding.UTF8.GetString(source.Bytes((int)LineSourceField.Name, LongestName).Span);
                     byte flags = source.UInt8((int)LineSourceField.Flags);
                     source.RequireAllRead();
-                    sources.Add(new LineSource(name, (flags & 1) != 0, (flags & 2) != 0));
+                    sources.Add(new LineSource(name, (flags & Asserted) != 0, (flags & Exclusive) != 0));
                 }
 
                 section.RequireAllRead();
