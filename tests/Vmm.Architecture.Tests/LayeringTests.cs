@@ -55,6 +55,18 @@ public sealed class LayeringTests
     }
 
     [Fact]
+    public void Unsafe_code_is_allowed_only_where_it_is_named()
+    {
+        string[] named = ["Vmm.Cli", "Vmm.Engine.Kvm", "Vmm.Engine.Software", "Vmm.Kernel", "Vmm.Plugins.RawStorage"];
+        IEnumerable<string> allowed =
+            from project in Sources.Projects()
+            where !project.StartsWith("tests/", StringComparison.Ordinal)
+                && XDocument.Parse(Sources.Read(project)).Descendants("AllowUnsafeBlocks").Any(element => element.Value == "true")
+            select Path.GetFileNameWithoutExtension(project);
+        Assert.Equal(named, allowed.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void The_contract_needs_no_package() =>
         Assert.Empty(XDocument.Parse(Sources.Read("sdk/Vmm.Sdk.Abstractions/Vmm.Sdk.Abstractions.csproj")).Descendants("PackageReference"));
 

@@ -58,6 +58,19 @@ public sealed partial class SourceTests
     }
 
     [Theory]
+    [InlineData("devices", "DeviceModel")]
+    [InlineData("exits", "ExitHandler")]
+    [InlineData("network", "NetworkBackend")]
+    [InlineData("schedulers", "Scheduler")]
+    [InlineData("storage", "BlockBackend")]
+    public void Plugins_stand_in_the_folder_of_what_they_contribute(string folder, string attribute)
+    {
+        string[] kinds = [.. Sources.Files($"plugins/{folder}", ".cs").SelectMany(path => Contribution.Matches(Sources.Read(path)))
+            .Select(match => match.Value[..match.Value.IndexOf('(')]).Where(kind => kind != "VmmPlugin").Distinct()];
+        Assert.Equal([attribute], kinds);
+    }
+
+    [Theory]
     [InlineData("#region")]
     [InlineData("NotImplementedException")]
     [InlineData("TODO")]
