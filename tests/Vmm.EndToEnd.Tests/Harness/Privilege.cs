@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 
 namespace Vmm.EndToEnd.Tests.Harness;
@@ -21,9 +22,16 @@ internal static class Privilege
     private static string? FindMountProblem()
     {
         ProcessStartInfo info = new(Namespace[0], [.. Namespace[1..], "mount", "--bind", "/tmp", "/tmp"]) { RedirectStandardError = true };
-        using Process process = Process.Start(info)!;
-        string errors = process.StandardError.ReadToEnd();
-        process.WaitForExit();
-        return process.ExitCode == 0 ? null : $"This host lets nobody mount in a namespace of their own: {errors.Trim()}";
+        try
+        {
+            using Process process = Process.Start(info)!;
+            string errors = process.StandardError.ReadToEnd();
+            process.WaitForExit();
+            return process.ExitCode == 0 ? null : $"This host lets nobody mount in a namespace of their own: {errors.Trim()}";
+        }
+        catch (Win32Exception e)
+        {
+            return $"This host has no '{info.FileName}', a program of util-linux: {e.Message}";
+        }
     }
 }
