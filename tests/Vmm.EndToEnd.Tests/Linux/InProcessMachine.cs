@@ -39,10 +39,9 @@ internal sealed class InProcessMachine : IGuestConsole, IAsyncDisposable
     }
 
     /// <summary>Restores a machine; <see cref="Run"/> lets it go on.</summary>
-    public InProcessMachine(SavedMachine saved, string disk)
+    public InProcessMachine(SavedMachine saved, IEnumerable<KeyValuePair<string, string?>> disks)
     {
-        Dictionary<string, string?> values = new() { ["disks:disk0:path"] = disk };
-        MachineDescription description = saved.Describe(values, new Dictionary<string, string>());
+        MachineDescription description = saved.Describe(disks, new Dictionary<string, string>());
         _machine = new MachineBuilder(_plugins, new SoftwareEngine(), _console, () => _console).Restore(saved, description);
     }
 

@@ -29,14 +29,14 @@ public sealed class ShippedStateTests : IDisposable
         vm.Pause();
         IReadOnlyList<StateSection> saved = vm.SaveState();
         AssertSame(saved, vm.SaveState());
-        foreach (string part in (string[])["pic", "pit", "rtc", "i8042", "ioapic", "hpet", "pm", "pci", "post", "port92", "com1", "disk0"])
+        foreach (string part in (string[])["pic", "pit", "rtc", "i8042", "ioapic", "hpet", "pm", "pci", "post", "port92", "com1", "disk0", "disk1", "net0", "rng"])
         {
             Assert.Contains(saved, section => section.Path == $"device/{part}");
         }
 
         new MachineSaver(first.Machine).Save(_folder.At("saved"));
         using SavedMachine file = SavedMachine.Open(_folder.At("saved"));
-        await using InProcessMachine second = new(file, NewDisk());
+        await using InProcessMachine second = new(file, NewDisks());
         AssertSame(saved, second.Machine.VirtualMachine.SaveState());
         second.Run();
         await second.TypeAsync("x");
@@ -97,7 +97,7 @@ public sealed class ShippedStateTests : IDisposable
         saver.Save(_folder.At("two"), incremental: true);
         Assert.True(new FileInfo(_folder.At("two")).Length < new FileInfo(_folder.At("one")).Length);
         using SavedMachine file = SavedMachine.Open(_folder.At("two"));
-        await using InProcessMachine second = new(file, NewDisk());
+        await using InProcessMachine second = new(file, NewDisks());
         second.Run();
         await second.TypeAsync("zq");
         await second.ExpectAsync("z", Deadlines.Command);
@@ -131,15 +131,19 @@ public sealed class ShippedStateTests : IDisposable
         }
     }
 
-    private Dictionary<string, string?> Machine() => new()
+    private Dictionary<string, string?> Machine() => new(NewDisks())
     {
         ["kernel"] = _folder.Write("guest.bin", GuestImage.Create(Guest)),
         ["memory"] = "16M",
         ["noReboot"] = "on",
-        ["disks:disk0:path"] = NewDisk(),
+        ["disks:disk1:device"] = "virtio-block",
+        ["networks:net0:backend"] = "hub",
+        ["devices:rng:type"] = "virtio-rng",
         ["devices:exit:type"] = "isa-debug-exit",
         ["devices:exit:options:port"] = "0xf4",
     };
+
+    private Dictionary<string, string?> NewDisks() => new() { ["disks:disk0:path"] = NewDisk(), ["disks:disk1:path"] = NewDisk() };
 
     private string NewDisk() => _folder.Disk($"disk{++_disks}.raw", 1 << 20);
 
