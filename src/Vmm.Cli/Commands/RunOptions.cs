@@ -35,7 +35,7 @@ internal static class RunOptions
         new("engine", "NAME", "auto, software or kvm"),
         new("engine-option", "KEY=VALUE", "option of the engine; software: tier=translator, interpreter or lockstep", Repeatable: true),
         new("scheduler", "NAME", "scheduler plugin"),
-        new("disk", "path=F,...", "disk; also format=raw, readonly=on, device=TYPE, and options of the format", Repeatable: true),
+        new("disk", "path=F,...", "disk; also format=raw, readonly=on, device=TYPE, and options of the format and of the device", Repeatable: true),
         new("net", "BACKEND,...", "network device; none, or a backend with its options, as 'plugin list' has them; also mac=52:54:00:12:34:56", Repeatable: true),
         new("serial", "WHERE", "stdio, file:F or none"),
         new("device", "TYPE,key=value", "one more device", Repeatable: true),

@@ -121,11 +121,10 @@ internal sealed class MachineAssembly(
 
     private void PlugDisk(VirtualMachine machine, DiskDescription disk)
     {
-        IBlockBackend backend = Create<IBlockBackend>(
-            ContributionKind.BlockBackend, new ComponentDescription(disk.Name, disk.Format, disk.BackendOptions), new Dictionary<Type, object>());
+        (IOptionReader ofFormat, IOptionReader ofDevice) = new DiskOptions(plugins, disk).Split();
+        IBlockBackend backend = Create<IBlockBackend>(ContributionKind.BlockBackend, new ComponentDescription(disk.Name, disk.Format, ofFormat), new Dictionary<Type, object>());
         machine.AddBackend(disk.Name, backend, plugins.Find(ContributionKind.BlockBackend, disk.Format));
-        ConfigurationOptions none = new(disk.BackendOptions.Source, []);
-        Plug(machine, new DeviceDescription(disk.Name, disk.Device, none), new Dictionary<Type, object> { [typeof(IBlockBackend)] = backend });
+        Plug(machine, new DeviceDescription(disk.Name, disk.Device, ofDevice), new Dictionary<Type, object> { [typeof(IBlockBackend)] = backend });
     }
 
     private void PlugNetwork(VirtualMachine machine, NetworkDescription network)

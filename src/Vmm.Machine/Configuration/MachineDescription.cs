@@ -87,8 +87,8 @@ public sealed record DeviceDescription(string Name, string Type, IOptionReader O
 /// <param name="Name">Name of the instance.</param>
 /// <param name="Format">Name of the storage backend.</param>
 /// <param name="Device">Name of the device model.</param>
-/// <param name="BackendOptions">Options of the backend.</param>
-public sealed record DiskDescription(string Name, string Format, string Device, IOptionReader BackendOptions);
+/// <param name="Options">Options of backend and device.</param>
+public sealed record DiskDescription(string Name, string Format, string Device, IOptionReader Options);
 
 /// <summary>A network device with the backend that carries its frames.</summary>
 /// <param name="Name">Name of the instance.</param>

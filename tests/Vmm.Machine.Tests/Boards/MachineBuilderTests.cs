@@ -51,6 +51,31 @@ public sealed class MachineBuilderTests : IDisposable
         Assert.Equal([0x1041_1AF4u, 0x1042_1AF4u, 0x1044_1AF4u], ids.Where(id => (ushort)id == 0x1AF4).Order());
     }
 
+    [Fact]
+    public async Task Options_of_a_disk_that_its_format_does_not_know_reach_its_device()
+    {
+        await using AssembledMachine machine = Build(
+        [
+            new("disks:d:format", "memory"), new("disks:d:options:size", "1M"), new("disks:d:device", "virtio-block"), new("disks:d:options:Queues", "7"),
+        ]);
+
+        // One vector a queue, one for the configuration: message control has the number less one.
+        PciSlot slot = Assert.Single(machine.VirtualMachine.Pci.Slots, slot => Register(machine, slot, 0) == 0x1042_1AF4);
+        uint[] capabilities = [.. Enumerable.Range(0x10, 0x30).Select(n => Register(machine, slot, (ushort)(4 * n)))];
+        Assert.Contains(capabilities, value => (byte)value == 0x11 && (value >> 16 & 0x7FF) == 7);
+    }
+
+    [Fact]
+    public void An_option_that_neither_format_nor_device_of_a_disk_knows_names_both()
+    {
+        MachineException refused = Assert.Throws<MachineException>(() => Build(
+            [new("disks:d:format", "memory"), new("disks:d:options:size", "1M"), new("disks:d:device", "virtio-block"), new("disks:d:options:seriel", "ABC")]));
+
+        Assert.Contains("option 'seriel' is not known; did you mean 'serial'?", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("of the format 'memory': ", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("of the device 'virtio-block': queues, serial)", refused.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("networks:n:backend", "user", "there is no network backend 'user' (installed: hub)")]
     [InlineData("devices:x:type", "uart-16551", "command line: devices:x: there is no device model 'uart-16551'; did you mean 'uart-16550'?")]
@@ -86,6 +111,9 @@ public sealed class MachineBuilderTests : IDisposable
     {
         Assert.Contains("more than this host can give", Assert.Throws<MachineException>(() => Build([new("memory", "900T")])).Message, StringComparison.Ordinal);
     }
+
+    private static uint Register(AssembledMachine machine, PciSlot slot, ushort offset) =>
+        ((IPciConfigurationSpace)machine.VirtualMachine.Pci).Read(slot.Address, offset, AccessWidth.DoubleWord);
 
     private AssembledMachine Build(params KeyValuePair<string, string?>[] values)
     {

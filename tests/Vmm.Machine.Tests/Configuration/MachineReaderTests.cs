@@ -101,7 +101,7 @@ public sealed class MachineReaderTests : IDisposable
         DiskDescription disk = Assert.Single(Read([new("disks:d:path", "a.img"), new("disks:d:readonly", "on"), new("disks:d:options:cache", "unsafe")]).Disks);
 
         Assert.Equal("raw", disk.Format);
-        Assert.Equal(["a.img", "on", "unsafe"], ((string[])["path", "readonly", "cache"]).Select(key => disk.BackendOptions.Find(key)));
+        Assert.Equal(["a.img", "on", "unsafe"], ((string[])["path", "readonly", "cache"]).Select(key => disk.Options.Find(key)));
     }
 
     [Theory]
