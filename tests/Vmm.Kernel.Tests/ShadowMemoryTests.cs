@@ -75,6 +75,37 @@ public sealed class ShadowMemoryTests : IDisposable
         Assert.Equal([0UL], GuestMemory.CollectDirtyPages(_memory.Find(0xF_0000, 1)!));
     }
 
+    [Fact]
+    public void What_is_restored_shows_the_same_and_has_the_same_behind_it()
+    {
+        _shadow.Set(0xF_0000, 0x1_0000, ReadWrite);
+        _memory.TryWrite(0xF_0000, [0x77]);
+        _memory.TryWrite(0xF_4000, [0x78]);
+        _shadow.Set(0xF_0000, 0x4000, ShadowAccess.None);
+        _shadow.Set(0xF_4000, 0x4000, ShadowAccess.Read);
+        StateWriter saved = new();
+        _shadow.Save(saved);
+
+        using ShadowMemoryTests other = new();
+        other._shadow.ShowRam();
+        other._shadow.Restore(new StateReader(saved.ToArray(), 1, "shadow"));
+        Assert.Equal(_memory.Map.Select(region => (region.Address, region.Kind)), other._memory.Map.Select(region => (region.Address, region.Kind)));
+        Assert.Equal(0xB1, other.Read(0xF_0000));
+        Assert.Equal(0x78, other.Read(0xF_4000));
+        Assert.False(other._memory.TryWrite(0xF_4000, [1]));
+        other._shadow.Set(0xF_0000, 0x4000, ReadWrite);
+        Assert.Equal(0x77, other.Read(0xF_0000));
+    }
+
+    [Fact]
+    public void State_of_shadow_memory_that_is_impossible_is_refused()
+    {
+        StateWriter saved = new();
+        saved.Bytes(1, [4, .. new byte[15]]);
+        saved.Bytes(2, new byte[Length]);
+        Assert.Throws<StateException>(() => _shadow.Restore(new StateReader(saved.ToArray(), 1, "shadow")));
+    }
+
     [Theory]
     [InlineData(0xB_C000, 0x4000)]
     [InlineData(0xF_C000, 0x8000)]

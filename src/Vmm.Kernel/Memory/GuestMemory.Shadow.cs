@@ -3,7 +3,10 @@ namespace Vmm.Kernel;
 // RAM and ROM at the same addresses.
 public sealed unsafe partial class GuestMemory
 {
-    /// <summary>Adds RAM behind which a ROM may show; at first the ROM does.</summary>
+    /// <summary>The RAM behind which a ROM may show, or null.</summary>
+    internal ShadowMemory? Shadow { get; private set; }
+
+    /// <summary>Adds RAM behind which a ROM may show; at first the ROM does. Once at most.</summary>
     /// <param name="name">Name for messages.</param>
     /// <param name="address">First guest-physical address, a multiple of 16 KiB.</param>
     /// <param name="length">Length in bytes, a multiple of 16 KiB, at most 256 KiB.</param>
@@ -17,6 +20,11 @@ public sealed unsafe partial class GuestMemory
         lock (_change)
         {
             CheckRange(name, address, length);
+            if (Shadow is not null)
+            {
+                throw new MemoryConfigurationException($"Memory region '{name}': there is shadow memory already.");
+            }
+
             HostMemory block = new(name, length);
             HostMemory bits = new($"{name} dirty pages", HostMemory.PageSize);
             _blocks.AddRange([block, bits]);
@@ -25,6 +33,7 @@ public sealed unsafe partial class GuestMemory
                 : new PhysicalRegion(address + length - romLength, romLength, rom.Physical.HostAddress + (nint)(rom.Length - romLength), ReadOnly: true, 0);
             ShadowMemory shadow = new(this, name, ram, shown);
             Exchange([], shadow.Shown);
+            Shadow = shadow;
             return shadow;
         }
     }

@@ -12,11 +12,13 @@ public sealed class ShadowMemory : IShadowMemory
     private readonly Lock _change = new();
     private readonly GuestMemory _memory;
     private readonly Segment[] _segments;
+    private readonly PhysicalRegion _ram;
     private readonly ulong _address;
 
     internal ShadowMemory(GuestMemory memory, string name, PhysicalRegion ram, PhysicalRegion? rom)
     {
         _memory = memory;
+        _ram = ram;
         _address = ram.GuestPhysicalAddress;
         _segments = [.. Enumerable.Range(0, (int)(ram.Length / SegmentLength)).Select(i => new Segment(name, ram, i, rom))];
     }
@@ -45,6 +47,35 @@ public sealed class ShadowMemory : IShadowMemory
             }
         }
     }
+
+    /// <summary>Shows all of the RAM, so that it can be filled; <see cref="Restore"/> has the last word.</summary>
+    internal void ShowRam() => Set(_address, (ulong)_segments.Length * SegmentLength, ShadowAccess.Read | ShadowAccess.Write);
+
+    internal void Save(IStateWriter state)
+    {
+        // All of the RAM: what does not show now is not among the guest's memory, and the guest may show it later.
+        state.Bytes((int)ShadowField.Access, Array.ConvertAll(_segments, segment => (byte)segment.Access));
+        state.Bytes((int)ShadowField.Content, Content);
+    }
+
+    /// <summary>Sets what answers, and the RAM behind it.</summary>
+    /// <exception cref="StateException">It is the state of other shadow memory.</exception>
+    internal void Restore(IStateReader state)
+    {
+        byte[] access = new byte[_segments.Length];
+        if (!state.Bytes((int)ShadowField.Access, access) || !state.Bytes((int)ShadowField.Content, Content)
+            || Array.Exists(access, value => value > (byte)(ShadowAccess.Read | ShadowAccess.Write)))
+        {
+            throw new StateException("what shows there, or the RAM, is missing or impossible.");
+        }
+
+        for (int i = 0; i < access.Length; i++)
+        {
+            Set(_address + ((ulong)i * SegmentLength), SegmentLength, (ShadowAccess)access[i]);
+        }
+    }
+
+    private unsafe Span<byte> Content => new((void*)_ram.HostAddress, (int)_ram.Length); // as long as the memory that it belongs to
 
     /// <summary>A segment with what may answer in it.</summary>
     private sealed class Segment

@@ -24,6 +24,13 @@ internal enum MemoryRegionField
     Target = 5,
 }
 
+/// <summary>Shadow memory.</summary>
+internal enum ShadowField
+{
+    Access = 1,
+    Content = 2,
+}
+
 /// <summary>A processor, see <see cref="ProcessorState"/>.</summary>
 internal enum ProcessorField
 {

@@ -8,6 +8,7 @@ public static class KernelSchemas
     internal const string Plugin = "kernel";
     internal const string Machine = "kernel.machine";
     internal const string Memory = "kernel.memory";
+    internal const string Shadow = "kernel.shadow";
     internal const string Processor = "kernel.processor";
     internal const string Interrupts = "kernel.interrupts";
     internal const string Ports = "kernel.ports";
@@ -24,6 +25,7 @@ public static class KernelSchemas
         {
             (Machine, 1) => typeof(MachineField),
             (Memory, 2) => typeof(MemoryRegionField),
+            (Shadow, 1) => typeof(ShadowField),
             (Processor, 1) => typeof(ProcessorField),
             (Processor, 2) when path[0] == (int)ProcessorField.LocalApic => typeof(LocalApicField),
             (Processor, 2) when path[0] is >= (int)ProcessorField.Es and <= (int)ProcessorField.Idtr => typeof(SegmentField),

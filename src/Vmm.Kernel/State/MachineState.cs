@@ -21,6 +21,7 @@ internal sealed class MachineState(VirtualMachine machine, AddressLine20 address
     [
         Section("machine", KernelSchemas.Machine, WriteMachine),
         Section("memory", KernelSchemas.Memory, WriteMemoryMap),
+        .. machine.Memory.Shadow is { } shadow ? [Section("shadow", KernelSchemas.Shadow, shadow.Save)] : (StateSection[])[],
         Section("interrupts", KernelSchemas.Interrupts, WriteLines),
         Section("ports", KernelSchemas.Ports, machine.Ports.AllClaims.Save),
         Section("mmio", KernelSchemas.Mmio, machine.Mmio.AllClaims.Save),
@@ -59,6 +60,12 @@ internal sealed class MachineState(VirtualMachine machine, AddressLine20 address
         Dictionary<string, StateSection> found = sections.ToDictionary(section => section.Path);
         machine.Interrupts.Held = true;
         Read(found["machine"], ReadMachine);
+        if (machine.Memory.Shadow is { } shadow)
+        {
+            // What shows is part of the memory map.
+            Read(found["shadow"], shadow.Restore);
+        }
+
         Read(found["memory"], CheckMemoryMap);
         foreach (PciSlot slot in machine.Pci.Slots)
         {
@@ -84,6 +91,7 @@ internal sealed class MachineState(VirtualMachine machine, AddressLine20 address
     private IEnumerable<(string Path, string Schema)> OwnSections() =>
     [
         ("machine", KernelSchemas.Machine), ("memory", KernelSchemas.Memory), ("interrupts", KernelSchemas.Interrupts), ("ports", KernelSchemas.Ports), ("mmio", KernelSchemas.Mmio),
+        .. machine.Memory.Shadow is null ? [] : ((string, string)[])[("shadow", KernelSchemas.Shadow)],
         .. machine.Pci.Slots.Select(slot => ($"pci/{slot.Address}", KernelSchemas.PciFunction)),
         .. machine.Processors.Select(processor => ($"processor/{processor.Id.Index}", KernelSchemas.Processor)),
     ];

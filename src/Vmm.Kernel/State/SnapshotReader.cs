@@ -113,6 +113,7 @@ public sealed class SnapshotReader : IDisposable
             throw Refused("it has no guest memory: it is good for 'inspect' only");
         }
 
+        memory.Shadow?.ShowRam();
         _stream.Position = _contentStart + ContentLength;
         byte[] buffer = new byte[SnapshotFormat.MaximumRun];
         ulong next = 0, count = 0;

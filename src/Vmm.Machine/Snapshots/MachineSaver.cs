@@ -92,7 +92,7 @@ public sealed class MachineSaver(AssembledMachine machine)
         new SavedConfiguration(machine.Description.Settings.ToDictionary(pair => pair.Key, pair => IsFile(pair.Key) ? Path.GetFullPath(pair.Value) : pair.Value), baseFile).ToSection();
 
     // The machine may be restored from another folder than it was started in.
-    private static bool IsFile(string key) => key.ToLowerInvariant().Split(':') is ["kernel"] or ["initrd" or "plugins"] or ["initrd" or "plugins", _] or ["disks", _, "path"];
+    private static bool IsFile(string key) => key.ToLowerInvariant().Split(':') is ["kernel" or "firmware"] or ["initrd" or "plugins"] or ["initrd" or "plugins", _] or ["disks", _, "path"];
 
     private static void Discard(string file)
     {

@@ -9,7 +9,7 @@ public sealed class SavedMachine : IDisposable
     private const int LongestChain = 64;
 
     /// <summary>Settings that are the host's affair, not the guest's: they may differ from those that were saved.</summary>
-    private static readonly string[] OfTheHost = ["name", "engine", "engineOptions", "serial", "noReboot", "onFault", "kernel", "initrd", "plugins"];
+    private static readonly string[] OfTheHost = ["name", "engine", "engineOptions", "serial", "noReboot", "onFault", "kernel", "firmware", "initrd", "plugins"];
 
     private readonly string _path;
     private readonly SnapshotReader _reader;

@@ -134,6 +134,34 @@ public sealed class FirmwareBootTests : GuestTest
         Assert.Equal(3, result.Output.Split("SeaBIOS (version").Length);
     }
 
+    [FirmwareFact]
+    public async Task A_guest_of_the_BIOS_is_saved_and_goes_on()
+    {
+        string name = $"test-{Guid.NewGuid():N}"[..20], saved = Folder.At("saved");
+        byte[] sector = BootSector.CreateDisk(a =>
+        {
+            a.WaitTicks(2);
+            a.SendByBios("ready\r\n");
+            Label wait = a.CreateLabel();
+            a.Label(ref wait);
+            a.mov(ah, 1); // a key: the BIOS's console makes keys of what is typed at the serial line
+            a.@int(0x16);
+            a.jz(wait);
+            a.SendByBios("went on");
+            a.PowerOff();
+        });
+        await using VmmProcess first = VmmProcess.Start(
+            "run", "--firmware", CachedFile.SeaBios.Path, "--disk", $"path={Folder.Write("disk.raw", sector)}", "--memory", "64M", "--name", name);
+        await first.ExpectAsync("ready\r\n", Deadlines.Command);
+        AssertStatus(0, await VmmProcess.RunAsync("save", name, saved, "--stop"));
+        AssertStatus(0, await first.WaitForEndAsync(Deadlines.Command));
+
+        await using VmmProcess second = VmmProcess.Start("run", "--restore", saved);
+        await second.TypeAsync("x");
+        await second.ExpectAsync("went on", Deadlines.Command);
+        AssertStatus(0, await second.WaitForEndAsync(Deadlines.Command));
+    }
+
     private Task<VmmResult> RunAsync(CachedFile firmware, Action<Assembler> sector, params string[] more) => RunAsync(firmware, BootSector.CreateDisk(sector), more);
 
     private Task<VmmResult> RunAsync(CachedFile firmware, byte[] disk, params string[] more)
