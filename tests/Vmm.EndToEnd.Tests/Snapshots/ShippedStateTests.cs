@@ -12,7 +12,7 @@ namespace Vmm.EndToEnd.Tests.Snapshots;
 /// <summary>Every shipped device that a board has: saving changes nothing, and what is restored is what was saved and works.</summary>
 public sealed class ShippedStateTests : IDisposable
 {
-    private const int MutationRounds = 60;
+    private const int MutationRounds = 30;
 
     private readonly TemporaryFolder _folder = new();
     private int _disks;
