@@ -1,9 +1,9 @@
-using System.Collections.Concurrent;
 using Vmm.Engine.Kvm.Host;
 using Vmm.Engine.Kvm.Interop;
 using Vmm.Engine.Kvm.Interrupts;
 using Vmm.Engine.Kvm.Memory;
 using Vmm.Engine.Kvm.Processor;
+using Vmm.Engine.Kvm.Vmx;
 
 namespace Vmm.Engine.Kvm;
 
@@ -78,8 +78,7 @@ internal sealed class KvmMachine : IVmxMachine
     /// <summary>The interrupt hardware that KVM models; null where the kernel models it.</summary>
     public SplitIrqchip? Interrupts { get; }
 
-    /// <summary>VMCS data by VMCS pointer: a VMCS may move between the processors of a machine.</summary>
-    public ConcurrentDictionary<ulong, Vmcs> VmcsRegions { get; } = new();
+    public VmcsRegions VmcsRegions { get; } = new(KvmCapabilities.Revision);
 
     public IReadOnlyDictionary<string, long> Counters
     {

@@ -140,7 +140,7 @@ internal sealed unsafe partial class KvmProcessor
     /// <summary>The "IA-32e mode guest" control follows LMA at exits (SDM Vol. 3C 28.2); here, when somebody looks.</summary>
     private void FollowLongMode()
     {
-        if (_entryControlsStale && _current is { } vmcs)
+        if (_entryControlsStale && _operation.Current is { } vmcs)
         {
             _entryControlsStale = false;
             ulong control = (ulong)VmEntryControls.Ia32eModeGuest;

@@ -129,7 +129,7 @@ internal sealed unsafe partial class KvmProcessor
 
     private (uint Event, uint ErrorCode) PendingEvent(in KvmVcpuEvents events)
     {
-        if (_current is { } vmcs && new InterruptionInformation((uint)vmcs[VmcsField.EntryInterruptionInformation]) is { IsValid: true } queued)
+        if (_operation.Current is { } vmcs && new InterruptionInformation((uint)vmcs[VmcsField.EntryInterruptionInformation]) is { IsValid: true } queued)
         {
             return (queued.Value, (uint)vmcs[VmcsField.EntryExceptionErrorCode]);
         }
@@ -159,7 +159,7 @@ internal sealed unsafe partial class KvmProcessor
                 | (interruptibility.HasFlag(InterruptibilityState.BlockingByMovSs) ? KvmVcpuEvents.ShadowMovSs : 0)),
             NmiMasked = (byte)(interruptibility.HasFlag(InterruptibilityState.BlockingByNmi) ? 1 : 0),
         };
-        if (_current is { } vmcs)
+        if (_operation.Current is { } vmcs)
         {
             vmcs[VmcsField.EntryInterruptionInformation] = state.PendingEvent;
             vmcs[VmcsField.EntryExceptionErrorCode] = state.PendingEventErrorCode;

@@ -5,101 +5,31 @@ namespace Vmm.Engine.Kvm;
 // The VMX instructions (SDM Vol. 3C ch. 31), called by name.
 internal sealed unsafe partial class KvmProcessor
 {
-    private ulong? _vmxonRegion;
-    private ulong _currentPointer;
-    private Vmcs? _current;
+    private readonly VmxOperation _operation;
 
-    public VmxResult VmxOn(ulong region)
+    public VmxResult VmxOn(ulong region) => _operation.On(region);
+
+    public VmxResult VmxOff() => _operation.Off();
+
+    public VmxResult VmClear(ulong vmcs) => _operation.Clear(vmcs);
+
+    public VmxResult VmPtrLd(ulong vmcs) => _operation.PtrLd(vmcs);
+
+    void ICurrentVmcs.TakeUp(Vmcs vmcs, bool isNew)
     {
-        if (_vmxonRegion is not null)
+        NoteNewState();
+        if (!isNew)
         {
-            return Fail(VmInstructionError.VmxonInVmxRoot);
+            _guest.Load(vmcs);
         }
-
-        if (!IsRegionAddress(region))
-        {
-            return VmxResult.FailInvalid;
-        }
-
-        _vmxonRegion = region;
-        return VmxResult.Succeed;
     }
 
-    public VmxResult VmxOff()
-    {
-        if (_vmxonRegion is null)
-        {
-            return VmxResult.FailInvalid;
-        }
-
-        Release();
-        _vmxonRegion = null;
-        return VmxResult.Succeed;
-    }
-
-    public VmxResult VmClear(ulong vmcs)
-    {
-        if (_vmxonRegion is null)
-        {
-            return VmxResult.FailInvalid;
-        }
-
-        if (!IsRegionAddress(vmcs))
-        {
-            return Fail(VmInstructionError.VmclearInvalidAddress);
-        }
-
-        if (vmcs == _vmxonRegion)
-        {
-            return Fail(VmInstructionError.VmclearVmxonPointer);
-        }
-
-        if (vmcs == _currentPointer)
-        {
-            Release();
-        }
-
-        Region(vmcs).LaunchState = VmcsLaunchState.Clear;
-        return VmxResult.Succeed;
-    }
-
-    public VmxResult VmPtrLd(ulong vmcs)
-    {
-        if (_vmxonRegion is null)
-        {
-            return VmxResult.FailInvalid;
-        }
-
-        if (!IsRegionAddress(vmcs))
-        {
-            return Fail(VmInstructionError.VmptrldInvalidAddress);
-        }
-
-        if (vmcs == _vmxonRegion)
-        {
-            return Fail(VmInstructionError.VmptrldVmxonPointer);
-        }
-
-        if (vmcs != _currentPointer)
-        {
-            Release();
-            bool isNew = !_machine.VmcsRegions.ContainsKey(vmcs);
-            _current = Region(vmcs);
-            _currentPointer = vmcs;
-            NoteNewState();
-            if (!isNew)
-            {
-                _guest.Load(_current);
-            }
-        }
-
-        return VmxResult.Succeed;
-    }
+    void ICurrentVmcs.GiveBack(Vmcs vmcs) => _guest.Store(vmcs);
 
     public VmxResult VmRead(VmcsField field, out ulong value)
     {
         value = 0;
-        if (_current is null)
+        if (_operation.Current is not { } current)
         {
             return VmxResult.FailInvalid;
         }
@@ -107,24 +37,24 @@ internal sealed unsafe partial class KvmProcessor
         VmcsField full = field.Full;
         if (VmcsFields.IsDefined((uint)full) && !FieldHome.IsSupported(full))
         {
-            return _current.Fail(VmInstructionError.UnsupportedVmcsComponent);
+            return current.Fail(VmInstructionError.UnsupportedVmcsComponent);
         }
 
         if (GuestStateFields.IsLive(full))
         {
-            _current[full] = _guest.Read(full);
+            current[full] = _guest.Read(full);
         }
         else if (full == VmcsField.VmEntryControls)
         {
             FollowLongMode();
         }
 
-        return _current.Read(field, out value);
+        return current.Read(field, out value);
     }
 
     public VmxResult VmWrite(VmcsField field, ulong value)
     {
-        if (_current is null)
+        if (_operation.Current is not { } current)
         {
             return VmxResult.FailInvalid;
         }
@@ -132,21 +62,21 @@ internal sealed unsafe partial class KvmProcessor
         VmcsField full = field.Full;
         if (VmcsFields.IsDefined((uint)full) && (!FieldHome.IsSupported(full) || IsBeyondKvm(full, value)))
         {
-            return _current.Fail(VmInstructionError.UnsupportedVmcsComponent);
+            return current.Fail(VmInstructionError.UnsupportedVmcsComponent);
         }
 
         bool live = GuestStateFields.IsLive(full);
         if (field.IsHigh && live)
         {
-            _current[full] = _guest.Read(full);
+            current[full] = _guest.Read(full);
         }
 
-        VmxResult result = _current.Write(field, value);
+        VmxResult result = current.Write(field, value);
         if (result.IsSuccess)
         {
             if (live)
             {
-                _guest.Write(full, _current[full]);
+                _guest.Write(full, current[full]);
             }
 
             NoteWrite(full);
@@ -161,13 +91,13 @@ internal sealed unsafe partial class KvmProcessor
 
     private VmxResult Enter(IVmExitSink sink, bool isLaunch)
     {
-        if (_vmxonRegion is null)
+        if (!_operation.IsOn)
         {
             return VmxResult.FailInvalid;
         }
 
-        VmxResult result = VmEntryChecks.CheckLaunchState(_current, isLaunch);
-        return result.IsSuccess ? Run(_current!, sink) : result;
+        VmxResult result = VmEntryChecks.CheckLaunchState(_operation.Current, isLaunch);
+        return result.IsSuccess ? Run(_operation.Current!, sink) : result;
     }
 
     // Values for which KVM has no means: the host owns CR bits, or exceptions other than #BP exit.
@@ -177,23 +107,4 @@ internal sealed unsafe partial class KvmProcessor
         VmcsField.ExceptionBitmap => (value & ~(1UL << (int)ExceptionVector.Breakpoint)) != 0,
         _ => false,
     };
-
-    /// <summary>The current VMCS gets its guest state back, and none is current.</summary>
-    private void Release()
-    {
-        if (_current is not null)
-        {
-            _guest.Store(_current);
-        }
-
-        _current = null;
-        _currentPointer = 0;
-    }
-
-    private Vmcs Region(ulong pointer) => _machine.VmcsRegions.GetOrAdd(pointer, static _ => new Vmcs(KvmCapabilities.Revision));
-
-    private VmxResult Fail(VmInstructionError error) => _current?.Fail(error) ?? VmxResult.FailInvalid;
-
-    private bool IsRegionAddress(ulong address) =>
-        address != 0 && (address & 0xFFF) == 0 && address >> _machine.Capabilities.PhysicalAddressBits == 0;
 }

@@ -7,7 +7,7 @@ namespace Vmm.Engine.Kvm;
 
 /// <summary>One logical processor: a virtual processor of KVM with the VMX instructions in front of it.</summary>
 /// <remarks>Unsafe invariant: the shared page is mapped from construction to disposal, and kicks end before it goes.</remarks>
-internal sealed unsafe partial class KvmProcessor : ILogicalProcessor
+internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentVmcs
 {
     private readonly KvmMachine _machine;
     private readonly KvmDescriptor _vcpu;
@@ -30,6 +30,7 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor
     {
         KickSignal.Prepare();
         _machine = machine;
+        _operation = new VmxOperation(machine.VmcsRegions, machine.Capabilities.PhysicalAddressBits, this);
         _vcpu = new KvmDescriptor(machine.Vm.Request(KvmRequest.CreateVcpu, index));
         nint page = LibC.Mmap(0, (nuint)machine.Device.RunSize, LibC.ProtRead | LibC.ProtWrite, LibC.MapShared, _vcpu.Number, 0);
         if (page == -1)

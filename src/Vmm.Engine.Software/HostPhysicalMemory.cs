@@ -1,4 +1,5 @@
 using Vmm.Engine.Software.Memory;
+using Vmm.Engine.Software.Vmx;
 
 namespace Vmm.Engine.Software;
 
@@ -19,6 +20,9 @@ internal sealed unsafe class HostPhysicalMemory(IPhysicalMemory guest)
 
     private readonly Lock _gate = new();
     private byte[][] _pages = [];
+
+    /// <summary>The VMCSs, which have addresses too; where their data is is the processor's affair (SDM Vol. 3C 25.2).</summary>
+    public VmcsRegions VmcsRegions { get; } = new(EngineCapabilities.Revision);
 
     /// <summary>The guest's memory.</summary>
     public IPhysicalMemory Guest { get; } = guest;

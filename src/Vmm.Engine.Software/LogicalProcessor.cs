@@ -43,6 +43,7 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
         Index = index;
         CodeMask = 1u << Math.Min(index, 31);
         NonRoot = new NonRoot(this);
+        _operation = new VmxOperation(memory.VmcsRegions, HostPhysicalMemory.AddressBits, this);
         Events = events ?? new ProcessorEvents();
         Mmu = new Mmu(_state, memory.AddressSpace, exits ?? NonRoot);
         handlers ??= InstructionSet.Handlers;

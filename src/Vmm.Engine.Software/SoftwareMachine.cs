@@ -1,8 +1,6 @@
-using System.Collections.Concurrent;
-
 namespace Vmm.Engine.Software;
 
-/// <summary>The processors of one VM, with the physical memory and the VMCS regions they share.</summary>
+/// <summary>The processors of one VM, with the physical memory they share.</summary>
 internal sealed class SoftwareMachine : IVmxMachine
 {
     private readonly HostPhysicalMemory _memory;
@@ -34,12 +32,9 @@ internal sealed class SoftwareMachine : IVmxMachine
         }
     }
 
-    /// <summary>VMCS data by VMCS pointer: a VMCS may move between the processors of a machine.</summary>
-    internal ConcurrentDictionary<ulong, Vmcs> VmcsRegions { get; } = new();
-
     public ILogicalProcessor CreateProcessor(int index)
     {
-        var processor = new LogicalProcessor(_memory, _time, index, tier: _tier) { VmcsRegions = VmcsRegions };
+        var processor = new LogicalProcessor(_memory, _time, index, tier: _tier);
         lock (_processors)
         {
             _processors.Add(processor);

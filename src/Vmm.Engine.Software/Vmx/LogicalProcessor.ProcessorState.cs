@@ -51,7 +51,7 @@ internal sealed unsafe partial class LogicalProcessor
         state.Interruptibility = s->Interruptibility;
         state.Activity = s->Activity;
         state.PendingDebugExceptions = s->PendingDebugExceptions;
-        if (_current is { } vmcs)
+        if (_operation.Current is { } vmcs)
         {
             InterruptionInformation pending = new((uint)vmcs[VmcsField.EntryInterruptionInformation]);
             state.PendingEvent = pending.IsValid ? pending.Value : 0;
@@ -100,7 +100,7 @@ internal sealed unsafe partial class LogicalProcessor
         s->Interruptibility = (byte)state.Interruptibility;
         s->Activity = (byte)state.Activity;
         s->PendingDebugExceptions = state.PendingDebugExceptions;
-        if (_current is { } vmcs)
+        if (_operation.Current is { } vmcs)
         {
             vmcs[VmcsField.EntryInterruptionInformation] = state.PendingEvent;
             vmcs[VmcsField.EntryExceptionErrorCode] = state.PendingEventErrorCode;

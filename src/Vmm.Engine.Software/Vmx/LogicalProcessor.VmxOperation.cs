@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.Segmentation;
 using Vmm.Engine.Software.State;
@@ -7,14 +6,9 @@ using Vmm.Engine.Software.Vmx;
 namespace Vmm.Engine.Software;
 
 /// <summary>The VMX instructions (SDM Vol. 3C ch. 31), called by name.</summary>
-internal sealed unsafe partial class LogicalProcessor : ILogicalProcessor
+internal sealed unsafe partial class LogicalProcessor : ILogicalProcessor, ICurrentVmcs
 {
-    private ulong? _vmxonRegion;
-    private ulong _currentPointer;
-    private Vmcs? _current;
-
-    /// <summary>VMCS data by VMCS pointer, shared by the processors of a machine.</summary>
-    public ConcurrentDictionary<ulong, Vmcs> VmcsRegions { get; init; } = new();
+    private readonly VmxOperation _operation;
 
     public ref GuestRegisters Registers => ref _state->Gpr;
 
@@ -43,93 +37,26 @@ internal sealed unsafe partial class LogicalProcessor : ILogicalProcessor
         .. Translator?.Counters ?? [],
     ];
 
-    public VmxResult VmxOn(ulong region)
+    public VmxResult VmxOn(ulong region) => _operation.On(region);
+
+    public VmxResult VmxOff() => _operation.Off();
+
+    public VmxResult VmClear(ulong vmcs) => _operation.Clear(vmcs);
+
+    public VmxResult VmPtrLd(ulong vmcs) => _operation.PtrLd(vmcs);
+
+    void ICurrentVmcs.TakeUp(Vmcs vmcs, bool isNew)
     {
-        if (_vmxonRegion is not null)
-        {
-            return Fail(VmInstructionError.VmxonInVmxRoot);
-        }
-
-        if (!IsRegionAddress(region))
-        {
-            return VmxResult.FailInvalid;
-        }
-
-        _vmxonRegion = region;
-        return VmxResult.Succeed;
+        GuestStateArea.Load(_state, vmcs);
+        NonRoot.NoteNewState();
     }
 
-    public VmxResult VmxOff()
-    {
-        if (_vmxonRegion is null)
-        {
-            return VmxResult.FailInvalid;
-        }
-
-        Release();
-        _vmxonRegion = null;
-        return VmxResult.Succeed;
-    }
-
-    public VmxResult VmClear(ulong vmcs)
-    {
-        if (_vmxonRegion is null)
-        {
-            return VmxResult.FailInvalid;
-        }
-
-        if (!IsRegionAddress(vmcs))
-        {
-            return Fail(VmInstructionError.VmclearInvalidAddress);
-        }
-
-        if (vmcs == _vmxonRegion)
-        {
-            return Fail(VmInstructionError.VmclearVmxonPointer);
-        }
-
-        if (vmcs == _currentPointer)
-        {
-            Release();
-        }
-
-        Region(vmcs).LaunchState = VmcsLaunchState.Clear;
-        return VmxResult.Succeed;
-    }
-
-    public VmxResult VmPtrLd(ulong vmcs)
-    {
-        if (_vmxonRegion is null)
-        {
-            return VmxResult.FailInvalid;
-        }
-
-        if (!IsRegionAddress(vmcs))
-        {
-            return Fail(VmInstructionError.VmptrldInvalidAddress);
-        }
-
-        if (vmcs == _vmxonRegion)
-        {
-            return Fail(VmInstructionError.VmptrldVmxonPointer);
-        }
-
-        if (vmcs != _currentPointer)
-        {
-            Release();
-            _current = Region(vmcs);
-            _currentPointer = vmcs;
-            GuestStateArea.Load(_state, _current);
-            NonRoot.NoteNewState();
-        }
-
-        return VmxResult.Succeed;
-    }
+    void ICurrentVmcs.GiveBack(Vmcs vmcs) => GuestStateArea.Store(_state, vmcs);
 
     public VmxResult VmRead(VmcsField field, out ulong value)
     {
         value = 0;
-        if (_current is null)
+        if (_operation.Current is not { } current)
         {
             return VmxResult.FailInvalid;
         }
@@ -141,28 +68,28 @@ internal sealed unsafe partial class LogicalProcessor : ILogicalProcessor
 
         if (GuestStateArea.TryRead(_state, field.Full, out ulong live))
         {
-            _current[field.Full] = live;
+            current[field.Full] = live;
         }
 
-        return _current.Read(field, out value);
+        return current.Read(field, out value);
     }
 
     public VmxResult VmWrite(VmcsField field, ulong value)
     {
-        if (_current is null)
+        if (_operation.Current is not { } current)
         {
             return VmxResult.FailInvalid;
         }
 
         if (field.IsHigh && GuestStateArea.TryRead(_state, field.Full, out ulong live))
         {
-            _current[field.Full] = live;
+            current[field.Full] = live;
         }
 
-        VmxResult result = _current.Write(field, value);
+        VmxResult result = current.Write(field, value);
         if (result.IsSuccess)
         {
-            GuestStateArea.TryWrite(_state, field.Full, _current[field.Full]);
+            GuestStateArea.TryWrite(_state, field.Full, current[field.Full]);
             NonRoot.NoteWrite(field.Full);
         }
 
@@ -180,31 +107,12 @@ internal sealed unsafe partial class LogicalProcessor : ILogicalProcessor
 
     private VmxResult Enter(IVmExitSink sink, bool isLaunch)
     {
-        if (_vmxonRegion is null || NonRoot.IsAborted)
+        if (!_operation.IsOn || NonRoot.IsAborted)
         {
             return VmxResult.FailInvalid;
         }
 
-        VmxResult result = VmEntryChecks.CheckLaunchState(_current, isLaunch);
-        return result.IsSuccess ? NonRoot.Run(_current!, sink) : result;
+        VmxResult result = VmEntryChecks.CheckLaunchState(_operation.Current, isLaunch);
+        return result.IsSuccess ? NonRoot.Run(_operation.Current!, sink) : result;
     }
-
-    /// <summary>The current VMCS gets its guest state back, and none is current.</summary>
-    private void Release()
-    {
-        if (_current is not null)
-        {
-            GuestStateArea.Store(_state, _current);
-        }
-
-        _current = null;
-        _currentPointer = 0;
-    }
-
-    private Vmcs Region(ulong pointer) => VmcsRegions.GetOrAdd(pointer, static _ => new Vmcs(EngineCapabilities.Revision));
-
-    private VmxResult Fail(VmInstructionError error) => _current?.Fail(error) ?? VmxResult.FailInvalid;
-
-    private static bool IsRegionAddress(ulong address) =>
-        address != 0 && (address & 0xFFF) == 0 && address >> HostPhysicalMemory.AddressBits == 0;
 }

@@ -106,7 +106,7 @@ public sealed class MsrAreaTests
         Area(machine, address, count, (Unknown, 0));
         Assert.Equal(VmxResult.FailInvalid, machine.Launch(a => a.nop()));
         Assert.Empty(machine.Exits); // there is no host left to exit to
-        Assert.Equal(abort, ((LogicalProcessor)machine.Processor).VmcsRegions[VmxMachine.VmcsRegion].AbortIndicator);
+        Assert.Equal(abort, ((LogicalProcessor)machine.Processor).Memory.VmcsRegions[VmxMachine.VmcsRegion].AbortIndicator);
         Assert.Equal(VmxResult.FailInvalid, machine.Processor.VmResume(machine));
     }
 
