@@ -149,7 +149,7 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <summary>Links a translated jump to the block at RIP, which it has led to, where the link will hold.</summary>
     public void Connect(LinkSite* site, Block* block)
     {
-        if (site->From->Mode != block->Mode || Translator!.IsIsolated)
+        if (site->From->DecodedMode != block->Mode || Translator!.IsIsolated)
         {
             return;
         }

@@ -1,5 +1,5 @@
-using System.Runtime.CompilerServices;
 using Iced.Intel;
+using Vmm.Engine.Software.Decode;
 
 namespace Vmm.Engine.Software.Translate;
 
@@ -109,17 +109,23 @@ internal sealed unsafe partial class BlockTranslator
                     _emitter.UInt64(exit.Target);
                     break;
                 case ExitKind.Link:
-                    _emitter.Call(_trampolines.Link);
-                    _emitter.UInt64(exit.Target);
-                    _emitter.UInt64((ulong)_block);
-                    _emitter.Int32(exit.Jump);
-                    _emitter.Int32(exit.Comparison);
+                    EmitLinkSite(_block, exit.Target, exit.Jump, exit.Comparison);
                     break;
                 default:
                     EmitIndirectExit(ref exit);
                     break;
             }
         }
+    }
+
+    /// <summary>The way out of a jump from <paramref name="from"/> that is not linked yet.</summary>
+    public void EmitLinkSite(Block* from, ulong target, int behindJump, int comparison)
+    {
+        _emitter.Call(_trampolines.Link);
+        _emitter.UInt64(target);
+        _emitter.UInt64((ulong)from);
+        _emitter.Int32(behindJump);
+        _emitter.Int32(comparison);
     }
 
     private void EmitInterpretExit(ref Exit exit)

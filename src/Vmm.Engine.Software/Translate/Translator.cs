@@ -11,8 +11,9 @@ internal sealed unsafe class Translator : IDisposable
 {
     private const int CodeSize = 64 << 20;
 
-    // What a dropped block's code begins with: a call and the address to go on at.
-    private const int Tombstone = 13;
+    // What a dropped block's code begins with: a jump, and the way out that it leads to until it is linked.
+    private static readonly int Tombstone = 2 * NearJump + sizeof(LinkSite);
+    private const int NearJump = 5;
 
     private readonly CpuState* _state;
     private readonly CodeMemory _memory = new(CodeSize);
@@ -93,13 +94,17 @@ internal sealed unsafe class Translator : IDisposable
     /// <summary>The state was replaced as a whole: its image of the flags is not that of its flags.</summary>
     public void ForgetImage() => _imageCarries = ulong.MaxValue;
 
-    /// <summary>Makes the translation of a block that is gone lead back to the run loop.</summary>
+    /// <summary>
+    /// Makes the translation of a block that is gone a jump to the block that will be found in its place: what leads to it
+    /// stays linked.
+    /// </summary>
     public void Drop(Block* block)
     {
         int position = _emitter.Position;
         _emitter.Position = (int)(block->Native - _memory.Executable);
-        _emitter.Call(_trampolines.Dispatch);
-        _emitter.UInt64(block->Rip);
+        int jump = _emitter.Jmp();
+        _emitter.Bind(jump);
+        _blocks.EmitLinkSite(block, block->Rip, jump, comparison: 0);
         _emitter.Position = position;
         block->Native = null;
         _drops++;

@@ -108,4 +108,36 @@ public sealed unsafe class TranslatedCodeTests
         Assert.Null(machine.Fault);
         Assert.Equal(0x5A5A5A5AUL, machine.State->Gpr.Rbx);
     }
+
+    [NativeFact]
+    public void Calls_of_code_that_was_overwritten_once_stay_linked()
+    {
+        using TestMachine machine = new();
+        machine.Run(a =>
+        {
+            Label function = a.CreateLabel();
+            Label start = a.CreateLabel();
+            Label again = a.CreateLabel();
+            a.jmp(start);
+            a.Label(ref function);
+            a.mov(eax, 1);
+            a.ret();
+            a.Label(ref start);
+            a.lea(rbx, __[function]);
+            a.mov(ecx, 10_000);
+            a.Label(ref again);
+            a.call(function);
+            a.add(rdx, rax);
+            a.cmp(ecx, 9_000);
+            Label same = a.CreateLabel();
+            a.jne(same);
+            a.mov(__byte_ptr[rbx + 1], 2);
+            a.Label(ref same);
+            a.dec(ecx);
+            a.jne(again);
+        });
+        Assert.Equal(1_001UL + 2 * 8_999, machine.State->Gpr.Rdx);
+        long entries = machine.Processor.Translator!.Counters.Single(counter => counter.Key == "translated code entered").Value;
+        Assert.InRange(entries, 1, 100);
+    }
 }
