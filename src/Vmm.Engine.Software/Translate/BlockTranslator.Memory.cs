@@ -193,6 +193,11 @@ internal sealed unsafe partial class BlockTranslator
             _emitter.Lea(RegisterMap.Address, baseRegister, indexRegister, scale, (int)displacement, wide);
         }
 
+        AddSegment(segment);
+    }
+
+    private void AddSegment(int segment)
+    {
         if (segment != CpuState.FlatSegment)
         {
             _emitter.LoadState(RegisterMap.Scratch, StateOffsets.SegmentBase + 8 * segment);
@@ -220,11 +225,7 @@ internal sealed unsafe partial class BlockTranslator
     // From the linear address to the host's, in R11. The exit that a miss takes.
     private int EmitTlbLookup(int n, int size)
     {
-        _emitter.Mov32(RegisterMap.Scratch, RegisterMap.Address);
-        _emitter.ShiftRight32(RegisterMap.Scratch, Tlb.PageShift - 4);
-        _emitter.And32(RegisterMap.Scratch, EntryIndexMask);
-        _emitter.Add(RegisterMap.Scratch, HostRegister.Rbp, (_group.Writes ? StateOffsets.WriteTlb : StateOffsets.ReadTlb) - Emitter.StateBias);
-        _emitter.Xor(RegisterMap.Address, RegisterMap.Scratch, 0);
+        EmitTlbEntry(_group.Writes ? StateOffsets.WriteTlb : StateOffsets.ReadTlb);
         _emitter.Cmp(RegisterMap.Address, 0x1000 - size);
         int exit = AddInterpretExit(_emitter.Jcc(HostCondition.Above), n, _group.Last);
         if (_group.Alignment != 0)
@@ -235,5 +236,15 @@ internal sealed unsafe partial class BlockTranslator
 
         _emitter.Add(RegisterMap.Address, RegisterMap.Scratch, 8);
         return exit;
+    }
+
+    // The entry of the linear address in R11 to RAX, and to R11 the offset in its page: far beyond a page on a miss.
+    private void EmitTlbEntry(int table)
+    {
+        _emitter.Mov32(RegisterMap.Scratch, RegisterMap.Address);
+        _emitter.ShiftRight32(RegisterMap.Scratch, Tlb.PageShift - 4);
+        _emitter.And32(RegisterMap.Scratch, EntryIndexMask);
+        _emitter.Add(RegisterMap.Scratch, HostRegister.Rbp, table - Emitter.StateBias);
+        _emitter.Xor(RegisterMap.Address, RegisterMap.Scratch, 0);
     }
 }

@@ -1,5 +1,4 @@
 using Iced.Intel;
-using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
 
 namespace Vmm.Engine.Software.Translate;
@@ -79,25 +78,13 @@ internal sealed unsafe partial class BlockTranslator
     private readonly int[] _lookupExits = new int[2];
     private int _lookupExitCount;
 
-    private void AddSegment(int segment)
-    {
-        if (segment != CpuState.FlatSegment)
-        {
-            _emitter.LoadState(RegisterMap.Scratch, StateOffsets.SegmentBase + 8 * segment);
-            _emitter.Lea(RegisterMap.Address, RegisterMap.Address, RegisterMap.Scratch, 0, 0);
-        }
-    }
-
     // From the linear address in R11 to the host's, for RCX elements or one.
     private void EmitLookup(int n, int size, bool repeats, int table, bool popFirst)
     {
-        _emitter.Mov32(HostRegister.Rax, HostRegister.R11);
-        _emitter.ShiftRight32(HostRegister.Rax, Tlb.PageShift - 4);
-        _emitter.And32(HostRegister.Rax, EntryIndexMask);
-        _emitter.Add(HostRegister.Rax, HostRegister.Rbp, table - Emitter.StateBias);
-        _emitter.Xor(HostRegister.R11, HostRegister.Rax, 0);
+        EmitTlbEntry(table);
         if (repeats)
         {
+            // The sum cannot wrap on a miss: a tag differs from what is looked up in one index bit at most.
             _emitter.Push(HostRegister.Rax);
             _emitter.Lea(HostRegister.Rax, HostRegister.R11, HostRegister.Rcx, int.Log2(size), 0);
             _emitter.Cmp(HostRegister.Rax, 0x1000);
