@@ -21,10 +21,10 @@ internal static unsafe class TieredExecution
         uint threshold = translator.Threshold;
         while (true)
         {
-            if (s->EventPending != 0)
+            // A jump that is to be linked goes on as it will when it is: flags that what follows overwrites are not kept for anybody.
+            if (s->EventPending != 0 && link == null)
             {
                 block = blocks.None;
-                link = null;
                 if (!Interpreter.ProcessEvents(processor))
                 {
                     return;
