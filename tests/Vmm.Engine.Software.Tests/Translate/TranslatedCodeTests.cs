@@ -1,4 +1,5 @@
 using Iced.Intel;
+using Vmm.Engine.Software.Decode;
 using Vmm.Engine.Software.State;
 using Vmm.Engine.Software.Tests.Differential.Native;
 using Vmm.Engine.Software.Tests.Harness;
@@ -44,6 +45,45 @@ public sealed unsafe class TranslatedCodeTests
         Assert.Equal(ExceptionVector.PageFault, machine.Fault);
         Assert.Equal((ulong)NotMapped, machine.State->FaultAddress);
         Assert.Equal(2, machine.DeviceAccesses.Count(access => access.IsWrite));
+    }
+
+    [NativeFact]
+    public void A_block_may_hold_as_many_string_instructions_as_fit()
+    {
+        using TestMachine machine = new();
+        machine.Run(a =>
+        {
+            a.mov(rsi, (long)TestMachine.DataAddress);
+            a.mov(rdi, (long)TestMachine.DataAddress + 0x800);
+            for (int n = 0; n < 3 * BlockPool.MaximumInstructions; n++)
+            {
+                a.movsb();
+            }
+        });
+        Assert.Equal(TestMachine.DataAddress + 3 * BlockPool.MaximumInstructions, machine.State->Gpr.Rsi);
+    }
+
+    [NativeFact]
+    public void A_block_may_hold_as_many_divisions_of_memory_as_fit()
+    {
+        using TestMachine machine = new();
+        machine.Run(a =>
+        {
+            a.mov(rbx, (long)TestMachine.DataAddress);
+            a.mov(__qword_ptr[rbx], 1);
+            a.mov(eax, 77);
+            for (int n = 0; n < 3 * BlockPool.MaximumInstructions; n++)
+            {
+                a.xor(edx, edx);
+                a.idiv(__qword_ptr[rbx]);
+            }
+
+            for (int n = 0; n < 3 * BlockPool.MaximumInstructions; n++)
+            {
+                a.idiv(__qword_ptr[rbx]);
+            }
+        });
+        Assert.Equal(77UL, machine.State->Gpr.Rax);
     }
 
     [NativeFact]
