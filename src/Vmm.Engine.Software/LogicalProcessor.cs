@@ -49,7 +49,7 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
         handlers ??= InstructionSet.Handlers;
         Translator = tier != ExecutionTier.Interpreter && CodeMemory.IsSupported ? new Translator(_state, handlers, isolated: tier == ExecutionTier.Lockstep) { Threshold = threshold } : null;
         Blocks = new BlockCache(_state, Mmu, memory.AddressSpace, handlers) { Translator = Translator };
-        Mmu.TranslationsChanged = Blocks.ForgetTranslations;
+        Mmu.Jumps = Blocks.Jumps;
         memory.AddressSpace.Attach(this);
     }
 
@@ -152,6 +152,10 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
                     break;
                 case ProcessorRequest.InvalidateMappings:
                     Mmu.InvalidateMappings();
+                    break;
+                case ProcessorRequest.RestartGenerations:
+                    Blocks.Clear();
+                    Mmu.RestartGenerations();
                     break;
             }
         }

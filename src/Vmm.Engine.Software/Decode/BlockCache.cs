@@ -44,6 +44,9 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <summary>A block that nothing matches: where the run loop starts, and what follows a change of everything.</summary>
     public Block* None => _none;
 
+    /// <summary>Blocks by linear address.</summary>
+    public JumpCache Jumps => _jumps;
+
     /// <summary>What translates hot blocks to host code; null when nothing does.</summary>
     public Translator? Translator { get; init; }
 
@@ -357,9 +360,6 @@ internal sealed unsafe class BlockCache : IDisposable
             }
         }
     }
-
-    /// <summary>Linear addresses may translate differently from now on, global ones too if said so.</summary>
-    public void ForgetTranslations(bool global) => _jumps.Forget(global);
 
     /// <summary>Drops all blocks. Only between blocks, with no block kept.</summary>
     public void Clear()

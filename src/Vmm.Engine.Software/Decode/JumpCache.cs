@@ -19,7 +19,6 @@ internal sealed unsafe class JumpCache : IDisposable
     private readonly CpuState* _state;
     private readonly Block* _none;
     private readonly JumpEntry* _entries = (JumpEntry*)NativeMemory.AlignedAlloc(Count * (nuint)sizeof(JumpEntry), 64);
-    private uint _generation;
 
     public JumpCache(CpuState* state, Block* none)
     {
@@ -41,6 +40,12 @@ internal sealed unsafe class JumpCache : IDisposable
     /// <summary>Generation of local or global translations now.</summary>
     public uint Generation(bool global) => (uint)((global ? _state->GlobalJumpKey : _state->LocalJumpKey) >> 32);
 
+    /// <summary>The newest generation.</summary>
+    public uint LastGeneration { get; set; }
+
+    /// <summary>Whether generations should begin anew soon. Translated jumps compare them: they must not come back.</summary>
+    public bool IsExhausted => LastGeneration > uint.MaxValue / 2;
+
     /// <summary>Whether an entry with this key holds for a mode.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Holds(ulong key, uint mode) =>
@@ -53,17 +58,22 @@ internal sealed unsafe class JumpCache : IDisposable
     /// <param name="global">Global ones too.</param>
     public void Forget(bool global)
     {
-        if (_generation > uint.MaxValue - 2)
-        {
-            Clear();
-            _generation = 0;
-        }
-
-        _state->LocalJumpKey = ((ulong)++_generation << 32) | _state->BlockMode;
+        _state->LocalJumpKey = ((ulong)++LastGeneration << 32) | _state->BlockMode;
         if (global)
         {
-            _state->GlobalJumpKey = ((ulong)++_generation << 32) | _state->BlockMode;
+            _state->GlobalJumpKey = ((ulong)++LastGeneration << 32) | _state->BlockMode;
         }
+    }
+
+    /// <summary>Linear addresses translate again as they did in an earlier generation of local translations.</summary>
+    public void Return(uint generation) => _state->LocalJumpKey = ((ulong)generation << 32) | _state->BlockMode;
+
+    /// <summary>Generations begin anew: everything that knows of one is gone.</summary>
+    public void Restart()
+    {
+        Clear();
+        LastGeneration = 0;
+        Forget(global: true);
     }
 
     /// <summary>Drops all entries.</summary>

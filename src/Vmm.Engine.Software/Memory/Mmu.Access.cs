@@ -65,7 +65,7 @@ internal sealed unsafe partial class Mmu
     /// </summary>
     public byte* ClearForWrite(ulong linear, int length)
     {
-        if (_current == Guarded || !IsCanonical(linear))
+        if (_privilege == Guarded || !IsCanonical(linear))
         {
             return null;
         }
@@ -139,7 +139,7 @@ internal sealed unsafe partial class Mmu
     // Entries hold for accesses of the current privilege; accesses of the processor itself leave none.
     private void Fill(ulong linear, Translation* page, in LinearAccess access)
     {
-        if (_current == Guarded || access.IsImplicit || page->Host == null)
+        if (_privilege == Guarded || access.IsImplicit || page->Host == null)
         {
             return;
         }
@@ -162,7 +162,7 @@ internal sealed unsafe partial class Mmu
 
     private bool ReadPage(in Translation page, ulong linear, Span<byte> destination)
     {
-        if (_current == Guarded && WatchesData)
+        if (_privilege == Guarded && WatchesData)
         {
             Watch(linear, destination.Length, write: false);
         }
@@ -200,7 +200,7 @@ internal sealed unsafe partial class Mmu
 
     private bool WritePage(in Translation page, ulong linear, ReadOnlySpan<byte> source)
     {
-        if (_current == Guarded && WatchesData)
+        if (_privilege == Guarded && WatchesData)
         {
             Watch(linear, source.Length, write: true);
         }
@@ -298,7 +298,7 @@ internal sealed unsafe partial class Mmu
             return false;
         }
 
-        if (_current != Guarded)
+        if (_privilege != Guarded)
         {
             return true;
         }

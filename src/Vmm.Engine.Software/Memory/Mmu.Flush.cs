@@ -45,31 +45,29 @@ internal sealed unsafe partial class Mmu
     public void FlushPcid(int pcid)
     {
         _translations.FlushPcid(pcid);
-        Changed(global: false);
-    }
-
-    /// <summary>
-    /// After CR3 was written: its PCID (with CR4.PCIDE) becomes current, and is flushed unless <paramref name="keep"/> (bit 63 of the value written).
-    /// </summary>
-    public void LoadAddressSpace(bool keep)
-    {
-        int pcid = (_state->Cr4 & (ulong)Cr4Bits.Pcide) != 0 ? (int)_state->Cr3 & 0xFFF : 0;
-        if (!keep)
+        if (pcid == _translations.Pcid)
         {
-            _translations.FlushPcid(pcid);
+            Changed(global: false);
         }
-
-        _translations.Pcid = pcid;
-        Changed(global: false);
     }
 
     /// <summary>INVLPG: one page of the current address space, or global, whatever its size.</summary>
     public void FlushPage(ulong linear)
     {
-        if (!DropPage(linear) || FetchedFrom(linear))
+        if (DropPage(linear))
         {
-            TranslationsChanged?.Invoke(true);
+            _invalidated.Add(linear);
+            if (!FetchedFrom(linear))
+            {
+                return;
+            }
         }
+        else
+        {
+            _invalidated.AddMany();
+        }
+
+        ForgetJumps(global: true);
     }
 
     /// <summary>INVPCID type 0: one page of an address space.</summary>
@@ -92,32 +90,16 @@ internal sealed unsafe partial class Mmu
         FlushEpt();
     }
 
-    /// <summary>Drops write permissions for a page, by host address; false when there were none.</summary>
-    public bool RevokeWrites(ulong place)
-    {
-        bool found = false;
-        for (int n = 1; n < _tables.Length; n += 2)
-        {
-            found |= _tables[n].ClearHostPage((byte*)(place & Tlb.PageMask));
-        }
-
-        return found;
-    }
-
     // False: parts of a large page went, wherever they were.
     private bool DropPage(ulong linear)
     {
         if (_translations.FlushPage(linear))
         {
-            foreach (LinearTlb table in _tables)
-            {
-                table.ClearPage(linear);
-            }
-
+            _context.ClearPage(linear);
             return true;
         }
 
-        ClearTables();
+        _context.Clear();
         return false;
     }
 
@@ -129,24 +111,4 @@ internal sealed unsafe partial class Mmu
 
     private bool FetchedFrom(ulong linear) =>
         (_fetched[(linear >> Tlb.PageShift & (FetchedBits - 1)) / 64] >> (int)(linear >> Tlb.PageShift & 63) & 1) != 0;
-
-    private void Changed(bool global)
-    {
-        ClearTables();
-        UpdatePrivilege();
-        if (global)
-        {
-            Array.Clear(_fetched);
-        }
-
-        TranslationsChanged?.Invoke(global);
-    }
-
-    private void ClearTables()
-    {
-        foreach (LinearTlb table in _tables)
-        {
-            table.Clear();
-        }
-    }
 }

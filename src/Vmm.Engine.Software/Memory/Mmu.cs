@@ -18,12 +18,6 @@ internal sealed unsafe partial class Mmu : IDisposable
     private readonly IMemoryExits _exits;
     private readonly Translation* _refused = (Translation*)NativeMemory.AllocZeroed((nuint)sizeof(Translation));
 
-    // Read and write tables: supervisor free to access user pages, supervisor under SMAP, user; last a pair that stays
-    // empty, for when every access needs attention (alignment checks, data breakpoints).
-    private readonly LinearTlb[] _tables = [new(), new(), new(), new(), new(), new(), new(), new()];
-    private const int Guarded = 3;
-    private int _current;
-
     // What device memory looks like to instruction fetch: an open bus. No guest writes to it.
     private static readonly byte* OpenBus = AllocateOpenBus();
 
@@ -31,6 +25,7 @@ internal sealed unsafe partial class Mmu : IDisposable
     {
         _state = state;
         _exits = exits;
+        _context = _contexts[0];
         _physical = new PhysicalAccess(memory);
         _ept = new ExtendedPageTables(state, _physical, exits);
         _walker = new PageWalker(state, _physical, _ept);
@@ -43,8 +38,8 @@ internal sealed unsafe partial class Mmu : IDisposable
     /// <summary>What a handler returns after an access failed.</summary>
     public Outcome FailureOutcome { get; private set; } = Outcome.Fault;
 
-    /// <summary>Called when linear addresses may translate differently, with whether global ones may: for the jump cache.</summary>
-    public Action<bool>? TranslationsChanged { get; set; }
+    /// <summary>What must know that linear addresses translate differently.</summary>
+    public JumpCache? Jumps { get; set; }
 
     /// <summary>TLB misses that needed a walk of the paging structures.</summary>
     public long Walks { get; private set; }
@@ -66,32 +61,6 @@ internal sealed unsafe partial class Mmu : IDisposable
 
     /// <summary>Records how a handler that could not access memory ends.</summary>
     public void Fail(Outcome outcome) => FailureOutcome = outcome;
-
-    private LinearTlb ReadTable => _tables[_current * 2];
-
-    private LinearTlb WriteTable => _tables[_current * 2 + 1];
-
-    /// <summary>Selects the tables for the current CPL, EFLAGS.AC, CR4.SMAP, CR0.AM and data breakpoints.</summary>
-    public void UpdatePrivilege()
-    {
-        CpuState* s = _state;
-        bool ac = (s->SystemFlags & (ulong)RflagsBits.Ac) != 0;
-        if (ChecksAlignment || WatchesData || _journal != null)
-        {
-            _current = Guarded;
-        }
-        else if (s->Cpl == 3)
-        {
-            _current = 2;
-        }
-        else
-        {
-            _current = !ac && (s->Cr4 & (ulong)Cr4Bits.Smap) != 0 ? 1 : 0;
-        }
-
-        s->ReadTlb = ReadTable.Entries;
-        s->WriteTlb = WriteTable.Entries;
-    }
 
     /// <summary>The translation of a linear page for an access; null: <see cref="FailureOutcome"/> says why.</summary>
     private Translation* Translate(ulong linear, in LinearAccess access)
@@ -188,11 +157,12 @@ internal sealed unsafe partial class Mmu : IDisposable
 
     public void Dispose()
     {
-        foreach (LinearTlb table in _tables)
+        foreach (ProcessContextTlb context in _contexts)
         {
-            table.Dispose();
+            context.Dispose();
         }
 
+        _empty.Dispose();
         _translations.Dispose();
         _ept.Dispose();
         NativeMemory.Free(_refused);

@@ -30,6 +30,9 @@ internal sealed unsafe class TranslationCache : IDisposable
         set => _pcid = value & (PcidCount - 1);
     }
 
+    /// <summary>A number that changes when translations of the current PCID, or global ones, were dropped as a whole.</summary>
+    public ulong Generation => _generations[_pcid];
+
     /// <summary>The translation of a page, or null.</summary>
     public Translation* Find(ulong linearPage)
     {
