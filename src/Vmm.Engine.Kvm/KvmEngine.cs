@@ -33,7 +33,19 @@ public sealed class KvmEngine : IVmxEngine, IDisposable
     /// <summary>Opens KVM.</summary>
     /// <param name="path">The device.</param>
     /// <exception cref="KvmException">KVM cannot be opened or lacks what the engine needs; the message says what and what to do.</exception>
-    public static KvmEngine Open(string path = KvmDevice.DefaultPath) => new(KvmDevice.Open(path));
+    public static KvmEngine Open(string path = KvmDevice.DefaultPath)
+    {
+        KvmDevice device = KvmDevice.Open(path);
+        try
+        {
+            return new KvmEngine(device);
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
+    }
 
     /// <inheritdoc/>
     public IVmxMachine CreateMachine(IPhysicalMemory memory, ITimeSource clock) => CreateMachine(memory, clock, LocalApicModel.Kernel);

@@ -51,7 +51,7 @@ internal sealed class KvmMachine : IVmxMachine
 
         HostPages = new HostPages(capabilities.PhysicalAddressBits);
         Slots = new MemorySlots(Vm, HostPages, memory);
-        MsrFilter = new MsrFilter(Vm, HostPages);
+        MsrFilter = new MsrFilter(HostPages, (ref filter) => Vm.Request(KvmRequest.X86SetMsrFilter, ref filter));
         memory.Changed += MemoryChanged;
         memory.DirtyPagesWanted += Slots.CollectDirtyPages;
     }
@@ -89,7 +89,12 @@ internal sealed class KvmMachine : IVmxMachine
             {
                 ["vm exits"] = processors.Sum(processor => processor.ExitCount),
                 ["kvm runs"] = processors.Sum(processor => processor.RunCount),
+                ["kvm runs interrupted"] = processors.Sum(processor => processor.InterruptedRunCount),
                 ["kicks"] = processors.Sum(processor => processor.KickCount),
+                ["memory slots"] = Slots.Count,
+                ["memory slot changes"] = Slots.ChangeCount,
+                ["dirty logs read"] = Slots.DirtyLogCount,
+                ["msr filters set"] = MsrFilter.ChangeCount,
             };
         }
     }
@@ -124,6 +129,7 @@ internal sealed class KvmMachine : IVmxMachine
         }
 
         Interrupts?.Dispose();
+        Slots.Close();
         Vm.Dispose();
     }
 

@@ -106,6 +106,7 @@ internal sealed unsafe partial class KvmProcessor
         if (error is LibC.Eintr or LibC.Eagain)
         {
             // Whoever asked for this has left word elsewhere, which the loop looks at before it enters again.
+            InterruptedRunCount++;
             Volatile.Write(ref _run->ImmediateExit, 0);
             Interlocked.MemoryBarrier();
             TakeBackEvent();

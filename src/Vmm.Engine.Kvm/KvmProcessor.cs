@@ -22,6 +22,7 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
     private readonly Lock _gate = new();
     private readonly Timer _alarm;
     private int _kicked;
+    private long _kickCount;
     private int _threadInside;
     private bool _attention;
     private bool _closed;
@@ -46,9 +47,17 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
         _guest = new GuestStateFields(_registers, _msrs);
         _checks = new VmEntryChecks(machine.Capabilities, static _ => ulong.MaxValue);
         _alarm = new Timer(static state => ((KvmProcessor)state!).Interrupt(), this, Timeout.Infinite, Timeout.Infinite);
-        CpuidRehearsal.Set(_vcpu, [.. machine.Capabilities.Cpuid.Select(leaf => CpuidRehearsal.Entry(leaf.Leaf, leaf.Subleaf, leaf.Result))]);
-        _registers.Initialize();
-        _timestamp = new TimestampSync(_msrs, machine.Clock, ChooseTimestampFrequency());
+        try
+        {
+            CpuidRehearsal.Set(_vcpu, [.. machine.Capabilities.Cpuid.Select(leaf => CpuidRehearsal.Entry(leaf.Leaf, leaf.Subleaf, leaf.Result))]);
+            _registers.Initialize();
+            _timestamp = new TimestampSync(_msrs, machine.Clock, ChooseTimestampFrequency());
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     public ref GuestRegisters Registers => ref _registers.General;
@@ -71,12 +80,15 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
     /// <summary>Times that the host kernel was entered to run the guest.</summary>
     public long RunCount { get; private set; }
 
+    /// <summary>Of these, the ones that came back because of <see cref="Interrupt"/>.</summary>
+    public long InterruptedRunCount { get; private set; }
+
     /// <summary>Kicks asked for.</summary>
-    public long KickCount { get; private set; }
+    public long KickCount => Interlocked.Read(ref _kickCount);
 
     public void Kick()
     {
-        KickCount++;
+        Interlocked.Increment(ref _kickCount);
         Volatile.Write(ref _kicked, 1);
         Interrupt();
     }

@@ -112,6 +112,16 @@ public sealed class KernelTests
         bench.WaitForEnd();
     }
 
+    /// <summary>A processor after reset has NE clear: on a board with the latch of x87 errors the kernel wants #MF exits then.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public void A_guest_with_CR0_NE_clear_runs_where_a_device_waits_for_x87_errors(string engine)
+    {
+        using var bench = new Bench(engine, a => a.nop(), start: state => state.Cr0 &= ~(ulong)Cr0Bits.Ne);
+        bench.Machine.FloatingPointErrors.PinFor(bench.Machine.CreateDeviceContext("latch")).Connect(() => { });
+        bench.RunToEnd();
+    }
+
     private static void EnableX2Apic(Iced.Intel.Assembler a)
     {
         WriteMsr(a, Msr.Ia32ApicBase, 0xFEE0_0D00);
@@ -133,7 +143,7 @@ public sealed class KernelTests
         private readonly CpuPool? _ownPool;
         private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public Bench(string engine, Action<Iced.Intel.Assembler> code, CpuPool? pool = null, int id = 1)
+        public Bench(string engine, Action<Iced.Intel.Assembler> code, CpuPool? pool = null, int id = 1, Action<ProcessorState>? start = null)
         {
             pool ??= _ownPool = new CpuPool("conformance", 1, new SilentLog());
             var memory = new GuestMemory();
@@ -143,8 +153,8 @@ public sealed class KernelTests
             Device = new NoteDevice(context, () => _ended.TrySetResult());
             Machine.AddDevice("notes", "notes", Device, context);
             Machine.AttachDevices();
-            Machine.Boot = machine => Boot(machine, code);
-            Boot(Machine, code);
+            Machine.Boot = machine => Boot(machine, code, start);
+            Boot(Machine, code, start);
         }
 
         public VirtualMachine Machine { get; }
@@ -167,7 +177,7 @@ public sealed class KernelTests
             _ownPool?.Dispose();
         }
 
-        private static void Boot(VirtualMachine machine, Action<Iced.Intel.Assembler> code)
+        private static void Boot(VirtualMachine machine, Action<Iced.Intel.Assembler> code, Action<ProcessorState>? start)
         {
             byte[] image = new byte[GuestRam.Length];
             GuestLayout.Write(image, GuestMode.Long);
@@ -190,6 +200,7 @@ public sealed class KernelTests
             Assert.True(machine.Memory.TryLoad(0, image));
             ProcessorState state = GuestLayout.Start(GuestMode.Long, machine.Engine.Capabilities);
             state.Cr4 &= ~(ulong)Cr4Bits.Vmxe;
+            start?.Invoke(state);
             machine.SetProcessorState(0, state);
         }
 

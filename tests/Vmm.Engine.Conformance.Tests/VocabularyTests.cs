@@ -1,8 +1,5 @@
 using System.Text.RegularExpressions;
 using Vmm.Engine.Conformance.Tests.Harness;
-using Vmm.Engine.Kvm;
-using Vmm.Engine.Kvm.Host;
-using Vmm.Engine.Kvm.Interop;
 using Vmm.Engine.Kvm.Vmx;
 using Vmm.Tests;
 using static Iced.Intel.AssemblerRegisters;
@@ -130,19 +127,6 @@ public sealed partial class VocabularyTests
         var constants = typeof(EngineDifferences).GetFields().Where(field => field.IsLiteral).Select(field => (string)field.GetRawConstantValue()!);
         Assert.All(constants, difference => Assert.Contains($"**{difference}.**", text, StringComparison.OrdinalIgnoreCase));
     }
-
-    [Fact]
-    public void Missing_capabilities_are_all_named_with_their_purposes()
-    {
-        string[] missing = KvmDevice.MissingFrom(capability => capability is KvmCapability.X86MsrFilter or KvmCapability.ReadonlyMem ? 0 : 1);
-        Assert.Equal(["KVM_CAP_READONLY_MEM (ROM)", "KVM_CAP_X86_MSR_FILTER (MSR bitmaps; Linux 5.10)"], missing);
-    }
-
-    [Theory]
-    [InlineData("/nonexistent", "/nonexistent does not exist")]
-    [InlineData("/dev/null", "/dev/null does not answer KVM requests")]
-    public void A_device_that_is_not_kvm_is_refused_by_message(string path, string message) =>
-        Assert.Contains(message, Assert.Throws<KvmException>(() => KvmEngine.Open(path)).Message, StringComparison.Ordinal);
 
     [GeneratedRegex(@"^\| (\w+) \| [0-9A-Fx]+ \| (.+?) \|$", RegexOptions.Multiline)]
     private static partial Regex TableRow();

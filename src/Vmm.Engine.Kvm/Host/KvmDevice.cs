@@ -54,21 +54,9 @@ internal sealed class KvmDevice : IDisposable
         var device = new KvmDescriptor(descriptor);
         try
         {
-            int version = device.Try(KvmRequest.GetApiVersion);
-            if (version != ApiVersion)
-            {
-                throw new KvmException(version < 0
-                    ? $"{path} does not answer KVM requests: it is not the KVM device."
-                    : $"{path} speaks version {version} of the KVM interface; this engine speaks version {ApiVersion}.");
-            }
-
-            string[] missing = MissingFrom(capability => device.Try(KvmRequest.CheckExtension, (nint)capability));
-            if (missing.Length > 0)
-            {
-                throw new KvmException($"{path} lacks what this engine needs: {string.Join("; ", missing)}. Use a newer host kernel, or --engine software.");
-            }
-
-            return new KvmDevice(device) { RunSize = device.Request(KvmRequest.GetVcpuMmapSize) };
+            return Refusal(path, device.Try) is { } reason
+                ? throw new KvmException(reason)
+                : new KvmDevice(device) { RunSize = device.Request(KvmRequest.GetVcpuMmapSize) };
         }
         catch
         {
@@ -77,11 +65,39 @@ internal sealed class KvmDevice : IDisposable
         }
     }
 
-    /// <summary>What is missing, by name and purpose, given what KVM answers for a capability.</summary>
-    public static string[] MissingFrom(Func<KvmCapability, int> check) =>
-        [.. from required in Required
-            where check(required.Capability) <= 0
-            select $"{KvmName.Of(required.Capability)} ({required.Purpose})"];
+    /// <summary>Every capability that the engine cannot do without, with what for.</summary>
+    public static IReadOnlyList<(KvmCapability Capability, string Purpose)> Needed => Required;
+
+    /// <summary>Why a device cannot be used, for people, given what it answers to requests; null when it can.</summary>
+    public static string? Refusal(string path, Func<KvmRequest, nint, int> ask)
+    {
+        int version = ask(KvmRequest.GetApiVersion, 0);
+        if (version != ApiVersion)
+        {
+            return version < 0
+                ? $"{path} does not answer KVM requests: it is not the KVM device."
+                : $"{path} speaks version {version} of the KVM interface; this engine speaks version {ApiVersion}.";
+        }
+
+        string[] missing =
+        [
+            .. from needed in Required
+               where ask(KvmRequest.CheckExtension, (nint)needed.Capability) <= 0
+               select $"{KvmName.Of(needed.Capability)} ({needed.Purpose})",
+        ];
+        return missing.Length == 0
+            ? null
+            : $"{path} lacks what this engine needs: {string.Join("; ", missing)}. Use a newer host kernel, or --engine software.";
+    }
+
+    /// <summary>Why a device could not be opened, for people.</summary>
+    public static string OpenFailure(string path, int error) => error switch
+    {
+        LibC.Enoent => $"{path} does not exist: the host kernel has no KVM, or its module (kvm_intel or kvm_amd) is not loaded.",
+        LibC.Eacces or LibC.Eperm => $"{path} may not be opened by this user: add the user to the group 'kvm' (usermod -aG kvm USER) and log in again.",
+        LibC.Ebusy => $"{path} is busy: another hypervisor holds the processor's virtualization.",
+        _ => $"{path} cannot be opened: {Marshal.GetPInvokeErrorMessage(error)}.",
+    };
 
     /// <summary>The value of a capability; 0 for none.</summary>
     public int Check(KvmCapability capability) => Math.Max(0, _device.Try(KvmRequest.CheckExtension, (nint)capability));
@@ -92,12 +108,4 @@ internal sealed class KvmDevice : IDisposable
     public int Request(KvmRequest request, nint argument) => _device.Request(request, argument);
 
     public void Dispose() => _device.Dispose();
-
-    private static string OpenFailure(string path, int error) => error switch
-    {
-        LibC.Enoent => $"{path} does not exist: the host kernel has no KVM, or its module (kvm_intel or kvm_amd) is not loaded.",
-        LibC.Eacces or LibC.Eperm => $"{path} may not be opened by this user: add the user to the group 'kvm' (usermod -aG kvm USER) and log in again.",
-        LibC.Ebusy => $"{path} is busy: another hypervisor holds the processor's virtualization.",
-        _ => $"{path} cannot be opened: {Marshal.GetPInvokeErrorMessage(error)}.",
-    };
 }

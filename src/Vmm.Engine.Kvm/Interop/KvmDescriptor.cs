@@ -34,15 +34,26 @@ internal sealed unsafe class KvmDescriptor : SafeHandleMinusOneIsInvalid
     /// <returns>Negative for a failure; the last P/Invoke error says which.</returns>
     public int Try(KvmRequest request, nint argument = 0)
     {
-        ObjectDisposedException.ThrowIf(IsClosed, this);
-        int result;
-        do
+        bool held = false;
+        try
         {
-            result = LibC.Ioctl((int)handle, (nuint)request, argument);
-        }
-        while (result < 0 && Marshal.GetLastPInvokeError() == LibC.Eintr);
+            DangerousAddRef(ref held); // no other thread's disposal may give the number to somebody else meanwhile
+            int result;
+            do
+            {
+                result = LibC.Ioctl((int)handle, (nuint)request, argument);
+            }
+            while (result < 0 && Marshal.GetLastPInvokeError() == LibC.Eintr);
 
-        return result;
+            return result;
+        }
+        finally
+        {
+            if (held)
+            {
+                DangerousRelease();
+            }
+        }
     }
 
     protected override bool ReleaseHandle() => LibC.Close((int)handle) == 0;

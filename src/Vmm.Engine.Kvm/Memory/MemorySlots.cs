@@ -15,6 +15,16 @@ internal sealed unsafe class MemorySlots(KvmDescriptor vm, HostPages pages, IPhy
     private readonly Stack<uint> _free = new();
     private ulong _pointer;
     private volatile bool _stale;
+    private bool _closed;
+
+    /// <summary>Slots in use.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Times that a slot was made, changed or removed.</summary>
+    public long ChangeCount { get; private set; }
+
+    /// <summary>Times that the dirty log of a slot was read.</summary>
+    public long DirtyLogCount { get; private set; }
 
     /// <summary>The memory map changed under the tables: the next <see cref="Refresh"/> reads them again.</summary>
     public void Invalidate() => _stale = true;
@@ -38,20 +48,27 @@ internal sealed unsafe class MemorySlots(KvmDescriptor vm, HostPages pages, IPhy
                 return;
             }
 
+            // What changes from here on is for the next time; what fails here is still to be done.
             _stale = false;
-            bool logged = memory.DirtyTracking;
-            List<GuestMapping> wanted = ExtendedPageWalk.Read(new EptPointer(pointer), pages, memory);
-            foreach (GuestMapping gone in _slots.Keys.Except(wanted).ToArray())
+            try
             {
-                Remove(gone);
+                Follow(new EptPointer(pointer));
+                Volatile.Write(ref _pointer, pointer);
             }
-
-            foreach (GuestMapping mapping in wanted)
+            catch
             {
-                Set(mapping, logged && mapping.DirtyBitmap != 0);
+                _stale = true;
+                throw;
             }
+        }
+    }
 
-            Volatile.Write(ref _pointer, pointer);
+    /// <summary>The VM goes: its dirty log is not asked for any more.</summary>
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _closed = true;
         }
     }
 
@@ -80,10 +97,30 @@ internal sealed unsafe class MemorySlots(KvmDescriptor vm, HostPages pages, IPhy
     {
         lock (_gate)
         {
+            if (_closed)
+            {
+                return; // the descriptor's number may be somebody else's by now
+            }
+
             foreach ((GuestMapping mapping, Slot slot) in _slots)
             {
                 Collect(mapping, slot);
             }
+        }
+    }
+
+    private void Follow(EptPointer pointer)
+    {
+        bool logged = memory.DirtyTracking;
+        List<GuestMapping> wanted = ExtendedPageWalk.Read(pointer, pages, memory);
+        foreach (GuestMapping gone in _slots.Keys.Except(wanted).ToArray())
+        {
+            Remove(gone);
+        }
+
+        foreach (GuestMapping mapping in wanted)
+        {
+            Set(mapping, logged && mapping.DirtyBitmap != 0);
         }
     }
 
@@ -93,6 +130,7 @@ internal sealed unsafe class MemorySlots(KvmDescriptor vm, HostPages pages, IPhy
         Collect(mapping, slot);
         Request(slot.Number, mapping with { Length = 0 }, 0);
         _slots.Remove(mapping);
+        Count = _slots.Count;
         _free.Push(slot.Number);
     }
 
@@ -109,12 +147,18 @@ internal sealed unsafe class MemorySlots(KvmDescriptor vm, HostPages pages, IPhy
         }
         else
         {
-            slot = new Slot(_free.TryPop(out uint free) ? free : (uint)_slots.Count, logged);
+            slot = new Slot(_free.TryPeek(out uint free) ? free : (uint)_slots.Count, logged);
         }
 
         uint flags = (logged ? KvmMemoryRegion.LogDirtyPages : 0) | (mapping.ReadOnly ? KvmMemoryRegion.ReadOnly : 0);
         Request(slot.Number, mapping, flags);
+        if (_slots.TryAdd(mapping, slot))
+        {
+            _ = _free.TryPop(out _);
+        }
+
         _slots[mapping] = slot with { Logged = logged };
+        Count = _slots.Count;
     }
 
     private void Request(uint slot, in GuestMapping mapping, uint flags)
@@ -128,6 +172,7 @@ internal sealed unsafe class MemorySlots(KvmDescriptor vm, HostPages pages, IPhy
             HostAddress = (ulong)mapping.HostAddress,
         };
         vm.Request(KvmRequest.SetUserMemoryRegion, ref region);
+        ChangeCount++;
     }
 
     private void Collect(in GuestMapping mapping, Slot slot)
@@ -142,6 +187,7 @@ internal sealed unsafe class MemorySlots(KvmDescriptor vm, HostPages pages, IPhy
         {
             var log = new KvmDirtyLog { Slot = slot.Number, Bitmap = (nint)pointer };
             vm.Request(KvmRequest.GetDirtyLog, ref log);
+            DirtyLogCount++;
         }
 
         for (int word = 0; word < bits.Length; word++)

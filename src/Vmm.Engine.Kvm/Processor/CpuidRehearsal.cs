@@ -9,7 +9,10 @@ namespace Vmm.Engine.Kvm.Processor;
 /// </summary>
 internal sealed unsafe class CpuidRehearsal(Func<uint, uint, CpuidResult?> ask)
 {
-    private const int MaximumEntries = 256, HeaderSize = 8;
+    /// <summary>What KVM takes at most (KVM_MAX_CPUID_ENTRIES).</summary>
+    public const int MaximumEntries = 256;
+
+    private const int HeaderSize = 8, MaximumSubleaves = 64;
     private const uint Hypervisor = 0x4000_0000, Extended = 0x8000_0000, LargestHypervisorRange = 0x10, LargestRange = 0x20;
 
     private readonly List<KvmCpuidEntry> _entries = [];
@@ -23,8 +26,14 @@ internal sealed unsafe class CpuidRehearsal(Func<uint, uint, CpuidResult?> ask)
         AskRange(0, LargestRange) && AskRange(Hypervisor, LargestHypervisorRange) && AskRange(Extended, LargestRange);
 
     /// <summary>Gives KVM a table.</summary>
+    /// <exception cref="KvmException">It is too long.</exception>
     public static void Set(KvmDescriptor vcpu, IReadOnlyList<KvmCpuidEntry> entries)
     {
+        if (entries.Count > MaximumEntries)
+        {
+            throw new KvmException($"CPUID shows {entries.Count} leaves and sub-leaves, and KVM takes {MaximumEntries}: an exit handler shows too many.");
+        }
+
         byte* buffer = stackalloc byte[HeaderSize + (MaximumEntries * sizeof(KvmCpuidEntry))];
         *(ulong*)buffer = (uint)entries.Count;
         for (int i = 0; i < entries.Count; i++)
@@ -75,7 +84,7 @@ internal sealed unsafe class CpuidRehearsal(Func<uint, uint, CpuidResult?> ask)
         }
 
         uint more = 1;
-        for (uint subleaf = 0; subleaf < more && _entries.Count < MaximumEntries; subleaf++)
+        for (uint subleaf = 0; subleaf < Math.Min(more, MaximumSubleaves); subleaf++)
         {
             if (!Add(leaf, subleaf, out CpuidResult result))
             {

@@ -146,7 +146,7 @@ internal sealed partial class VirtualProcessor
         ulong bitmap = intercepts ? 1UL << (int)ExceptionVector.X87FloatingPoint : 0;
         if (Vmcs[VmcsField.ExceptionBitmap] != bitmap)
         {
-            Vmcs[VmcsField.ExceptionBitmap] = bitmap;
+            _ = Vmcs.TryWrite(VmcsField.ExceptionBitmap, bitmap); // where #MF cannot be intercepted, the guest gets it
         }
     }
 

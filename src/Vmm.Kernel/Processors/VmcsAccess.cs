@@ -21,6 +21,16 @@ internal sealed class VmcsAccess(ILogicalProcessor processor)
         }
     }
 
+    /// <summary>Writes a field for whose value an engine may have no means.</summary>
+    /// <returns>False where it has none (<see cref="VmInstructionError.UnsupportedVmcsComponent"/>).</returns>
+    public bool TryWrite(VmcsField field, ulong value)
+    {
+        VmxResult result = processor.VmWrite(field, value);
+        return result.IsSuccess || (result == VmxResult.FailValid(VmInstructionError.UnsupportedVmcsComponent)
+            ? false
+            : throw Failure("VMWRITE", field, result));
+    }
+
     /// <summary>Throws unless a VMX instruction succeeded.</summary>
     public static void Check(VmxResult result, string instruction)
     {
