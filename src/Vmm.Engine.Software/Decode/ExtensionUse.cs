@@ -30,6 +30,9 @@ internal static unsafe class ExtensionUse
 
     private static readonly byte[] Uses = CreateUses();
 
+    // One pointer, so that it can be told from others.
+    private static readonly delegate*<CpuState*, Instruction*, Outcome> WaitingForX87 = &AfterX87;
+
     /// <summary>The handler to run instead in a mode, or null.</summary>
     public static delegate*<CpuState*, Instruction*, Outcome> Substitute(Code code, uint mode)
     {
@@ -54,12 +57,16 @@ internal static unsafe class ExtensionUse
                 return &Undefined;
             }
 
-            return switched ? &NotAvailable : (use & Mmx) != 0 ? &AfterX87 : null;
+            return switched ? &NotAvailable : (use & Mmx) != 0 ? WaitingForX87 : null;
         }
 
         bool unavailable = use == X87 ? emulation || switched : switched && (mode & BlockMode.MonitorCoprocessor) != 0;
         return unavailable ? &NotAvailable : null;
     }
+
+    /// <summary>Whether a substitute, or none, lets the instruction run where no x87 exception is pending.</summary>
+    public static bool IsAvailable(delegate*<CpuState*, Instruction*, Outcome> substitute) =>
+        substitute == null || (nint)substitute == (nint)WaitingForX87;
 
     private static byte[] CreateUses()
     {

@@ -60,6 +60,9 @@ internal unsafe struct CpuState
     /// <summary>Not 0: vector registers and MXCSR are in the host's; translated code only.</summary>
     public uint VectorsLoaded;
 
+    /// <summary>Not 0: x87 and MMX state is in the host's; translated code only. See <see cref="Translate.X87Transfer"/>.</summary>
+    public uint X87Loaded;
+
     // Segment registers with hidden parts, in VMCS order.
     public SegmentCache Es;
     public SegmentCache Cs;
@@ -146,6 +149,9 @@ internal unsafe struct CpuState
     // 16 vector registers of 64 bytes each, so that wider ones can follow without a new layout. 
     private fixed ulong _vectors[16 * 8];
 
+    // Between the x87 state above and the host's, for FXSAVE and FXRSTOR; what lies there means nothing in between.
+    private fixed ulong _x87Image[(512 + 8) / 8];
+
     /// <summary>Guest instructions run, by whole blocks.</summary>
     public ulong InstructionsRetired;
 
@@ -175,6 +181,9 @@ internal unsafe struct CpuState
 
     /// <summary>Bytes from one x87 register to the next: 64-bit significand, 16-bit sign and exponent, padding.</summary>
     public const int FpuStride = 16;
+
+    /// <summary>Byte offset of 512 bytes at a multiple of 16.</summary>
+    public static readonly int X87ImageOffset = ((int)Marshal.OffsetOf<CpuState>(nameof(_x87Image)) + 15) & ~15;
 
     /// <summary>Byte offset of the segment register with a given number.</summary>
     public static readonly int SegmentOffset = (int)Marshal.OffsetOf<CpuState>(nameof(Es));

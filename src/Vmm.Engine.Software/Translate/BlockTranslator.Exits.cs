@@ -35,6 +35,8 @@ internal sealed unsafe partial class BlockTranslator
         public bool PopFirst;
         public bool ReloadFlags;
         public bool ReloadVectors;
+        public bool ReloadX87;
+        public ulong? X87Pointer;
 
         // Dispatch, Link
         public ulong Target;
@@ -47,7 +49,7 @@ internal sealed unsafe partial class BlockTranslator
     private ref Exit Add(ExitKind kind, int jump)
     {
         ref Exit exit = ref _exits[_exitCount++];
-        exit = new Exit { Kind = kind, Jump = jump, Resume = -1 };
+        exit = new Exit { Kind = kind, Jump = jump, Resume = -1, X87Pointer = _x87Pointer };
         return ref exit;
     }
 
@@ -68,6 +70,7 @@ internal sealed unsafe partial class BlockTranslator
         _exits[exit].Resume = _emitter.Position;
         _exits[exit].ReloadFlags = _flagsInHost && _steps[last].LiveAfter != Iced.Intel.RflagsBits.None;
         _exits[exit].ReloadVectors = _vectorsLoaded;
+        _exits[exit].ReloadX87 = _x87Loaded;
     }
 
     private void EmitInterpretSite(Decode.Instruction* slot, int count)
@@ -138,6 +141,7 @@ internal sealed unsafe partial class BlockTranslator
             _emitter.Pop(HostRegister.R11);
         }
 
+        EmitX87Pointer(exit.X87Pointer);
         EmitInterpretSite(exit.Slot, exit.Count);
         if (exit.Resume < 0)
         {
@@ -146,10 +150,12 @@ internal sealed unsafe partial class BlockTranslator
 
         if (exit.ReloadVectors)
         {
-            _emitter.Call(_trampolines.LoadVectors);
-            int loaded = _emitter.Jcc(HostCondition.Equal);
-            EmitInterpretSite(exit.Slot + exit.Count, InterpretSite.ToTheEnd);
-            _emitter.Bind(loaded);
+            EmitReload(_trampolines.LoadVectors, ref exit);
+        }
+
+        if (exit.ReloadX87)
+        {
+            EmitReload(_trampolines.LoadX87, ref exit);
         }
 
         if (exit.ReloadFlags)
@@ -158,6 +164,15 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         _emitter.Jmp(exit.Resume);
+    }
+
+    // Where it is refused now the rest of the block is interpreted.
+    private void EmitReload(int trampoline, ref Exit exit)
+    {
+        _emitter.Call(trampoline);
+        int loaded = _emitter.Jcc(HostCondition.Equal);
+        EmitInterpretSite(exit.Slot + exit.Count, InterpretSite.ToTheEnd);
+        _emitter.Bind(loaded);
     }
 
     private void EmitIndirectExit(ref Exit exit)

@@ -26,6 +26,7 @@ internal sealed unsafe partial class BlockTranslator
         public long End;
         public bool Writes;
         public bool UsesVectors;
+        public bool UsesX87;
         public int Alignment;
 
         // What was added to RSP since the group began, for accesses to the stack.
@@ -50,6 +51,11 @@ internal sealed unsafe partial class BlockTranslator
         if (_group.UsesVectors && !_vectorsLoaded)
         {
             EmitVectorCheck(n);
+        }
+
+        if (_group.UsesX87 && !_x87Loaded)
+        {
+            EmitX87Check(n);
         }
 
         EmitAddress(ref step);
@@ -146,6 +152,7 @@ internal sealed unsafe partial class BlockTranslator
         group.Alignment = Math.Max(group.Alignment, alignment);
         group.Writes |= step.AccessWrites;
         group.UsesVectors |= step.UsesVectors;
+        group.UsesX87 |= step.UsesX87;
         group.Last = m;
         return true;
     }

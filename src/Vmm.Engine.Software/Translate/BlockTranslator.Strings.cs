@@ -164,7 +164,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (size < 4)
         {
-            _emitter.LoadZeroExtended(to, HostRegister.R11, size);
+            _emitter.LoadZeroExtended(to, HostRegister.R11, 0, size);
             return;
         }
 

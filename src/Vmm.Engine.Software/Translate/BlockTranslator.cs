@@ -56,6 +56,7 @@ internal sealed unsafe partial class BlockTranslator
         int start = _emitter.Position;
         BeginFlags();
         _vectorsLoaded = false;
+        BeginX87();
         _group = default;
         _exitCount = 0;
         for (int n = 0; n < _count; n++)
@@ -65,6 +66,7 @@ internal sealed unsafe partial class BlockTranslator
 
         if (_count == 0 || !_steps[_count - 1].IsEnd)
         {
+            StoreX87Pointer();
             KeepLiveFlags(_liveAtEnd);
             EmitJump(_end);
         }
@@ -116,6 +118,11 @@ internal sealed unsafe partial class BlockTranslator
     private int EmitStep(int n)
     {
         ref Step step = ref _steps[n];
+        if (step.IsInterpreted || step.IsEnd)
+        {
+            StoreX87Pointer();
+        }
+
         if (step.IsInterpreted)
         {
             return EmitInterpreted(n);
@@ -132,10 +139,16 @@ internal sealed unsafe partial class BlockTranslator
             EmitVectorCheck(n);
         }
 
+        if (step.UsesX87 && !_x87Loaded)
+        {
+            EmitX87Check(n);
+        }
+
         PrepareFlags(ref step);
         switch (step.Kind)
         {
             case StepKind.PassThrough:
+                EmitConditionClearing(n);
                 EmitPassThrough(ref step);
                 break;
             case StepKind.Push:
@@ -180,12 +193,21 @@ internal sealed unsafe partial class BlockTranslator
             case StepKind.CompareExchange:
                 EmitCompareExchange(ref step);
                 break;
+            case StepKind.LoadX87Control:
+                EmitLoadX87Control(n);
+                break;
+            case StepKind.StoreX87StatusInAx:
+                EmitStoreX87StatusInAx();
+                break;
+            case StepKind.WaitForX87:
+                break;
             default:
                 EmitBranch(ref step);
                 break;
         }
 
         FinishFlags(ref step);
+        NoteX87Pointer(ref step);
         EndAccess(n);
         return 0;
     }
@@ -204,6 +226,7 @@ internal sealed unsafe partial class BlockTranslator
         _flagsInHost = false;
         _imageIsValid = true;
         _vectorsLoaded = false;
+        _x87Loaded = false;
         return last - n;
     }
 }

@@ -179,12 +179,12 @@ internal sealed unsafe partial class Emitter(CodeMemory memory) : CodeWriter
     public void Exchange(HostRegister one, HostRegister other) => RegisterForm(0x87, true, one, other);
 
     /// <summary>MOVZX of a byte or a word.</summary>
-    public void LoadZeroExtended(HostRegister to, HostRegister @base, int size)
+    public void LoadZeroExtended(HostRegister to, HostRegister @base, int displacement, int size)
     {
         Rex(false, (int)to, 0, (int)@base);
         Byte(0x0F);
         Byte(size == 1 ? 0xB6 : 0xB7);
-        ModRm((int)to, @base, 0);
+        ModRm((int)to, @base, displacement);
     }
 
     /// <summary>TEST of the low byte.</summary>

@@ -29,7 +29,7 @@ internal sealed unsafe class FlagLookAhead
             }
         }
 
-        return instruction.StackPointerIncrement != 0 || instruction.IsStringInstruction;
+        return instruction.StackPointerIncrement != 0 || instruction.IsStringInstruction || PassThrough.UsesX87(instruction);
     }
 
     /// <summary>The flags that code at <paramref name="rip"/> may read before it writes them.</summary>

@@ -197,7 +197,7 @@ internal sealed unsafe class Lockstep
                 return $"MXCSR: translated {native->Mxcsr:x}, interpreted {interpreted->Mxcsr:x}";
             }
 
-            return _journal.IsRedone() ? null : "memory";
+            return X87Comparison.Difference(native, interpreted) ?? (_journal.IsRedone() ? null : "memory");
         }
     }
 

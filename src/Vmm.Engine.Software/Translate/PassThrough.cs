@@ -5,7 +5,7 @@ namespace Vmm.Engine.Software.Translate;
 
 /// <summary>
 /// Which guest instructions run on the host as themselves, given other registers and a host address: those that touch
-/// nothing but general and vector registers, arithmetic flags, MXCSR and one memory operand, on a host that has them.
+/// nothing but general, vector and x87 registers, arithmetic flags, MXCSR and one memory operand, on a host that has them.
 /// </summary>
 internal static class PassThrough
 {
@@ -24,11 +24,24 @@ internal static class PassThrough
         Mnemonic.Cmova, Mnemonic.Cmovae, Mnemonic.Cmovb, Mnemonic.Cmovbe, Mnemonic.Cmove, Mnemonic.Cmovne, Mnemonic.Cmovg, Mnemonic.Cmovge,
         Mnemonic.Cmovl, Mnemonic.Cmovle, Mnemonic.Cmovo, Mnemonic.Cmovno, Mnemonic.Cmovp, Mnemonic.Cmovnp, Mnemonic.Cmovs, Mnemonic.Cmovns);
 
-    // Operands that are not in sight: RDI, RAX and RDX, RCX; and what is not of vector registers alone.
+    // Operands that are not in sight: RDI, RAX and RDX, RCX; and what is not of vector registers alone, or of MMX registers with MXCSR.
     private static readonly bool[] VectorExceptions = Create(
         Mnemonic.Maskmovdqu, Mnemonic.Vmaskmovdqu, Mnemonic.Pcmpestri, Mnemonic.Pcmpestrm, Mnemonic.Vpcmpestri, Mnemonic.Vpcmpestrm,
         Mnemonic.Pcmpestri64, Mnemonic.Pcmpestrm64, Mnemonic.Vpcmpestri64, Mnemonic.Vpcmpestrm64,
-        Mnemonic.Ldmxcsr, Mnemonic.Stmxcsr, Mnemonic.Vldmxcsr, Mnemonic.Vstmxcsr);
+        Mnemonic.Ldmxcsr, Mnemonic.Stmxcsr, Mnemonic.Vldmxcsr, Mnemonic.Vstmxcsr,
+        Mnemonic.Cvtpi2ps, Mnemonic.Cvtpi2pd, Mnemonic.Cvtps2pi, Mnemonic.Cvttps2pi, Mnemonic.Cvtpd2pi, Mnemonic.Cvttpd2pi);
+
+    // Without those whose results differ between processors, and those that load or store more than a datum or a word.
+    private static readonly bool[] X87 = Create(
+        Mnemonic.Fld, Mnemonic.Fst, Mnemonic.Fstp, Mnemonic.Fild, Mnemonic.Fist, Mnemonic.Fistp, Mnemonic.Fisttp, Mnemonic.Fxch,
+        Mnemonic.Fld1, Mnemonic.Fldz, Mnemonic.Fldpi, Mnemonic.Fldl2e, Mnemonic.Fldl2t, Mnemonic.Fldlg2, Mnemonic.Fldln2,
+        Mnemonic.Fadd, Mnemonic.Faddp, Mnemonic.Fiadd, Mnemonic.Fsub, Mnemonic.Fsubp, Mnemonic.Fisub, Mnemonic.Fsubr, Mnemonic.Fsubrp, Mnemonic.Fisubr,
+        Mnemonic.Fmul, Mnemonic.Fmulp, Mnemonic.Fimul, Mnemonic.Fdiv, Mnemonic.Fdivp, Mnemonic.Fidiv, Mnemonic.Fdivr, Mnemonic.Fdivrp, Mnemonic.Fidivr,
+        Mnemonic.Fchs, Mnemonic.Fabs, Mnemonic.Fsqrt, Mnemonic.Frndint, Mnemonic.Fscale, Mnemonic.Fxtract, Mnemonic.Fprem, Mnemonic.Fprem1,
+        Mnemonic.Fcom, Mnemonic.Fcomp, Mnemonic.Fcompp, Mnemonic.Fucom, Mnemonic.Fucomp, Mnemonic.Fucompp, Mnemonic.Ficom, Mnemonic.Ficomp,
+        Mnemonic.Fcomi, Mnemonic.Fcomip, Mnemonic.Fucomi, Mnemonic.Fucomip, Mnemonic.Ftst, Mnemonic.Fxam,
+        Mnemonic.Fcmovb, Mnemonic.Fcmove, Mnemonic.Fcmovbe, Mnemonic.Fcmovu, Mnemonic.Fcmovnb, Mnemonic.Fcmovne, Mnemonic.Fcmovnbe, Mnemonic.Fcmovnu,
+        Mnemonic.Fincstp, Mnemonic.Fdecstp, Mnemonic.Ffree, Mnemonic.Ffreep, Mnemonic.Fnop, Mnemonic.Fnclex, Mnemonic.Fnstcw, Mnemonic.Fnstsw);
 
     private static readonly bool[] HostFeatures = CreateHostFeatures();
 
@@ -49,7 +62,8 @@ internal static class PassThrough
         Span<(CpuidFeature Feature, bool IsSupported)> known =
         [
             (CpuidFeature.INTEL8086, true), (CpuidFeature.INTEL186, true), (CpuidFeature.INTEL286, true), (CpuidFeature.INTEL386, true),
-            (CpuidFeature.INTEL486, true), (CpuidFeature.X64, true), (CpuidFeature.CMOV, true), (CpuidFeature.MULTIBYTENOP, true),
+            (CpuidFeature.INTEL486, true), (CpuidFeature.X64, true), (CpuidFeature.FPU, true), (CpuidFeature.FPU287, true), (CpuidFeature.FPU387, true),
+            (CpuidFeature.MMX, true), (CpuidFeature.CMOV, true), (CpuidFeature.MULTIBYTENOP, true),
             (CpuidFeature.SSE, true), (CpuidFeature.SSE2, true), (CpuidFeature.SSE3, Sse3.IsSupported), (CpuidFeature.SSSE3, Ssse3.IsSupported),
             (CpuidFeature.SSE4_1, Sse41.IsSupported), (CpuidFeature.SSE4_2, Sse42.IsSupported), (CpuidFeature.POPCNT, Popcnt.IsSupported),
             (CpuidFeature.AES, Aes.IsSupported), (CpuidFeature.PCLMULQDQ, Pclmulqdq.IsSupported), (CpuidFeature.BMI1, Bmi1.IsSupported),
@@ -87,10 +101,28 @@ internal static class PassThrough
             }
         }
 
-        return UsesVectors(instruction)
-            ? !VectorExceptions[(int)instruction.Mnemonic] && !instruction.IsVsib
-            : General[(int)instruction.Mnemonic];
+        return !VectorExceptions[(int)instruction.Mnemonic] && (UsesVectors(instruction)
+            ? !instruction.IsVsib
+            : General[(int)instruction.Mnemonic] || UsesX87(instruction));
     }
+
+    /// <summary>Whether it is one of the x87 instructions here, or has an MMX register for an operand.</summary>
+    public static bool UsesX87(in Instruction instruction)
+    {
+        for (int n = 0; n < instruction.OpCount; n++)
+        {
+            if (instruction.GetOpKind(n) == OpKind.Register && instruction.GetOpRegister(n).IsMM())
+            {
+                return true;
+            }
+        }
+
+        return X87[(int)instruction.Mnemonic] || instruction.Mnemonic == Mnemonic.Emms;
+    }
+
+    /// <summary>Whether it counts as the last x87 instruction, whose address FXSAVE stores (SDM Vol. 1 8.1.8).</summary>
+    public static bool SetsX87Pointer(in Instruction instruction) => X87[(int)instruction.Mnemonic]
+        && instruction.Mnemonic is not (Mnemonic.Fnclex or Mnemonic.Fnstcw or Mnemonic.Fnstsw);
 
     /// <summary>Whether an operand is a vector register.</summary>
     public static bool UsesVectors(in Instruction instruction)

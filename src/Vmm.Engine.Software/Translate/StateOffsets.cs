@@ -22,6 +22,12 @@ internal static class StateOffsets
     public static readonly int ExitSite = Of(nameof(CpuState.ExitSite));
     public static readonly int VectorsLoaded = Of(nameof(CpuState.VectorsLoaded));
     public static readonly int Mxcsr = Of(nameof(CpuState.Mxcsr));
+    public static readonly int X87Loaded = Of(nameof(CpuState.X87Loaded));
+    public static readonly int X87Control = Of(nameof(CpuState.FpuControl));
+    public static readonly int X87Status = Of(nameof(CpuState.FpuStatus));
+    public static readonly int X87Top = Of(nameof(CpuState.FpuTop));
+    public static readonly int X87TagsEmpty = Of(nameof(CpuState.FpuTagsEmpty));
+    public static readonly int X87LastInstruction = Of(nameof(CpuState.FpuLastInstruction));
 
     private static int Of(string field) => (int)Marshal.OffsetOf<CpuState>(field);
 }

@@ -20,6 +20,7 @@ internal sealed unsafe class StepAnalyzer(HandlerTable handlers)
         if (step.IsInterpreted)
         {
             step.HasAccess = false;
+            step.UsesX87 = false;
         }
     }
 
@@ -58,15 +59,21 @@ internal sealed unsafe class StepAnalyzer(HandlerTable handlers)
             Mnemonic.Mul or Mnemonic.Div or Mnemonic.Idiv => OneOperand(ref step),
             Mnemonic.Imul when source.OpCount == 1 => OneOperand(ref step),
             Mnemonic.Cmpxchg => CompareExchange(ref step),
+            Mnemonic.Fldcw => LoadX87Control(ref step),
+            Mnemonic.Fnstsw when source.Code == Code.Fnstsw_AX => Writing(ref step, RegisterMap.Rax, UsingX87(ref step, StepKind.StoreX87StatusInAx)),
+            Mnemonic.Wait => UsingX87(ref step, StepKind.WaitForX87),
             Mnemonic.Movsb or Mnemonic.Movsw or Mnemonic.Movsd or Mnemonic.Movsq or Mnemonic.Stosb or Mnemonic.Stosw or Mnemonic.Stosd
                 or Mnemonic.Stosq when source.IsStringInstruction => String(ref step),
-            _ => Operands(ref step) && PassThrough.Allows(source) ? StepKind.PassThrough : StepKind.Interpret,
+            _ => PassThrough.Allows(source) && Operands(ref step) ? StepKind.PassThrough : StepKind.Interpret,
         };
     }
 
-    private bool IsImplemented(Decode.Instruction* slot, Code code, uint mode) =>
-        handlers.IsDefined(code) && ExtensionUse.Substitute(code, mode) == null
-        && (nint)slot->Execute == (nint)handlers.Find(code, (slot->Flags & InstructionFlags.Memory) != 0);
+    private bool IsImplemented(Decode.Instruction* slot, Code code, uint mode)
+    {
+        delegate*<CpuState*, Decode.Instruction*, Outcome> substitute = ExtensionUse.Substitute(code, mode);
+        return handlers.IsDefined(code) && ExtensionUse.IsAvailable(substitute)
+            && (nint)slot->Execute == (nint)(substitute != null ? substitute : handlers.Find(code, (slot->Flags & InstructionFlags.Memory) != 0));
+    }
 
     private static StepKind Branch(ref Step step, uint mode, StepKind interpreted)
     {
@@ -141,6 +148,18 @@ internal sealed unsafe class StepAnalyzer(HandlerTable handlers)
     {
         step.ClobbersAddress = true;
         return kind;
+    }
+
+    private static StepKind UsingX87(ref Step step, StepKind kind)
+    {
+        step.UsesX87 = true;
+        return kind;
+    }
+
+    private static StepKind LoadX87Control(ref Step step)
+    {
+        step.AccessOperand(sizeof(ushort), writes: false);
+        return UsingX87(ref step, StepKind.LoadX87Control);
     }
 
     private static StepKind Leave(ref Step step)
@@ -237,7 +256,7 @@ internal sealed unsafe class StepAnalyzer(HandlerTable handlers)
 
                     if (number < 0)
                     {
-                        if (!register.IsXMM() && !register.IsYMM())
+                        if (!register.IsXMM() && !register.IsYMM() && !register.IsMM() && !register.IsST())
                         {
                             return false;
                         }
@@ -278,6 +297,7 @@ internal sealed unsafe class StepAnalyzer(HandlerTable handlers)
         }
 
         step.UsesVectors = PassThrough.UsesVectors(source);
+        step.UsesX87 = PassThrough.UsesX87(source);
         step.ClobbersAddress |= unmapped > 1;
         return unmapped <= (hasMemory || hasHighByte != 0 ? 1 : 2);
     }

@@ -29,6 +29,15 @@ internal enum StepKind : byte
     PushFlags,
     PopStackPointer,
     SwapGs,
+
+    /// <summary>FLDCW.</summary>
+    LoadX87Control,
+
+    /// <summary>FNSTSW AX.</summary>
+    StoreX87StatusInAx,
+
+    /// <summary>FWAIT: no exception is pending while x87 state is in the host's.</summary>
+    WaitForX87,
     MoveString,
     StoreString,
 

@@ -30,6 +30,7 @@ internal sealed class Trampolines
         EmitDispatch();
         EmitNotTranslated();
         EmitLoadVectors();
+        LoadX87 = X87Transfer.EmitLoad(emitter);
     }
 
     /// <summary>Entry from C#: <c>NativeExit (CpuState*, byte* target)</c>.</summary>
@@ -55,6 +56,9 @@ internal sealed class Trampolines
 
     /// <summary>Called: loads vector registers and MXCSR; ZF clear when MXCSR does not mask all exceptions and they were not.</summary>
     public int LoadVectors { get; private set; }
+
+    /// <summary>Called: loads x87 state; ZF clear when the control word does not mask all exceptions and it was not.</summary>
+    public int LoadX87 { get; }
 
     private void EmitEnter()
     {
@@ -89,6 +93,7 @@ internal sealed class Trampolines
             }
         }
 
+        X87Transfer.EmitStore(_emitter);
         _emitter.CmpState32(StateOffsets.VectorsLoaded, 0);
         int done = _emitter.Jcc(HostCondition.Equal);
         for (int register = 0; register < 16; register++)

@@ -15,6 +15,7 @@ internal static class ProgramSources
     [
         ("integer", ["sieve", "hash", "bytecode", "sort"]),
         ("floating point", ["nbody", "matrix"]),
+        ("x87", ["mandelbrot", "nbodyl"]),
         ("memory", ["sequential", "chase", "copy", "movsb"]),
         ("system", ["getpid", "pipe", "fork", "pagefault"]),
         ("mixed", ["sha256", "compress"]),

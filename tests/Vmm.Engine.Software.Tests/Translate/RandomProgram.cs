@@ -148,7 +148,7 @@ internal sealed class RandomProgram(int seed)
 
     private void WriteInstruction(Assembler a)
     {
-        switch (_random.Next(34))
+        switch (_random.Next(40))
         {
             case 0: a.add(Any64, Any64); break;
             case 1: a.sub(Any32, Any32); break;
@@ -184,6 +184,7 @@ internal sealed class RandomProgram(int seed)
             case 31: a.cqo(); break;
             case 32: WriteDivision(a); DefineFlags(a); break;
             case 33: WriteStrings(a); break;
+            default: new RandomX87(_random).Write(a); DefineFlags(a); break;
         }
     }
 
