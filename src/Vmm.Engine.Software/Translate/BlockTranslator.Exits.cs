@@ -80,10 +80,11 @@ internal sealed unsafe partial class BlockTranslator
         _emitter.Byte(count);
     }
 
-    // The vector registers to the host's. Flags do not survive it. Where MXCSR forbids it the rest of the block is interpreted.
+    // The vector registers to the host's. Flags do not survive it. Where MXCSR forbids it the rest of the block is interpreted,
+    // and an exception there shows them.
     private void EmitVectorCheck(int n)
     {
-        GiveUpHostFlags(_steps[n].LiveBefore);
+        GiveUpHostFlags(FlagUse.All);
         _emitter.CmpState32(StateOffsets.VectorsLoaded, 0);
         int loaded = _emitter.Jcc(HostCondition.NotEqual);
         _emitter.Call(_trampolines.LoadVectors);

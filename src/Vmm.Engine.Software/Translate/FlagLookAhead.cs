@@ -18,19 +18,33 @@ internal sealed unsafe class FlagLookAhead
 
     public FlagLookAhead() => _decoder = Decoder.Create(64, _reader);
 
-    // An exception would show the flags.
+    // An exception would show the flags: all but what is known to have none counts as one. MXCSR says whether vector
+    // instructions have some.
     private static bool MayLeave(in Iced.Intel.Instruction instruction)
     {
+        if (instruction.Mnemonic is Mnemonic.Nop or Mnemonic.Endbr64 or Mnemonic.Cwde or Mnemonic.Cdqe or Mnemonic.Cdq or Mnemonic.Cqo)
+        {
+            return false;
+        }
+
         for (int n = 0; n < instruction.OpCount; n++)
         {
-            if (instruction.GetOpKind(n) == OpKind.Memory && instruction.Mnemonic is not (Mnemonic.Lea or Mnemonic.Nop))
+            bool touchesRegistersOnly = instruction.GetOpKind(n) switch
+            {
+                OpKind.Register => instruction.GetOpRegister(n).IsGPR(),
+                OpKind.Memory => instruction.Mnemonic == Mnemonic.Lea,
+                _ => true,
+            };
+            if (!touchesRegistersOnly)
             {
                 return true;
             }
         }
 
-        return instruction.StackPointerIncrement != 0 || instruction.IsStringInstruction || PassThrough.UsesX87(instruction);
+        return PassThrough.UsesX87(instruction) || (instruction.Mnemonic != Mnemonic.Mul && !PassThrough.Allows(instruction));
     }
+
+    private static bool IsJump(in Iced.Intel.Instruction instruction) => instruction.Code is Code.Jmp_rel8_64 or Code.Jmp_rel32_64;
 
     /// <summary>The flags that code at <paramref name="rip"/> may read before it writes them.</summary>
     public RflagsBits Live(Block* block, ulong rip)
@@ -64,7 +78,7 @@ internal sealed unsafe class FlagLookAhead
             block->AheadStart = Math.Min(block->AheadStart, place);
             block->AheadEnd = Math.Max(block->AheadEnd, place + (ulong)instruction.Length);
             FlagUse use = FlagUse.Of(instruction);
-            if (MayLeave(instruction))
+            if (!IsJump(instruction) && MayLeave(instruction))
             {
                 return live | open;
             }
@@ -80,7 +94,7 @@ internal sealed unsafe class FlagLookAhead
             {
                 rip = instruction.NextIP;
             }
-            else if (instruction.Code is Code.Jmp_rel8_64 or Code.Jmp_rel32_64 && jumps++ < Jumps)
+            else if (IsJump(instruction) && jumps++ < Jumps)
             {
                 rip = instruction.NearBranchTarget;
                 start = true;

@@ -37,10 +37,13 @@ internal sealed unsafe class ProtectedMachine : IDisposable
 
     private readonly FlatMemory _memory = new(4 << 20);
 
-    public ProtectedMachine(int bitness = 32)
+    /// <param name="bitness">32 or 64.</param>
+    /// <param name="create">Makes the processor; without it, one that interprets.</param>
+    public ProtectedMachine(int bitness = 32, Func<HostPhysicalMemory, LogicalProcessor>? create = null)
     {
         Bitness = bitness;
-        Processor = new LogicalProcessor(new HostPhysicalMemory(_memory), new FixedTime(), 0);
+        HostPhysicalMemory memory = new(_memory);
+        Processor = create?.Invoke(memory) ?? new LogicalProcessor(memory, new FixedTime(), 0);
         InitialState.Set(Processor, bitness, _memory);
         WriteTables();
         State->Gpr.Rsp = KernelStack;
@@ -50,6 +53,9 @@ internal sealed unsafe class ProtectedMachine : IDisposable
     public int Bitness { get; }
 
     public LogicalProcessor Processor { get; }
+
+    /// <summary>All of physical memory.</summary>
+    public Span<byte> Memory => _memory.Bytes;
 
     public CpuState* State => Processor.State;
 

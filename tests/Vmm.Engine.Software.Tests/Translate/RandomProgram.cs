@@ -8,37 +8,26 @@ namespace Vmm.Engine.Software.Tests.Translate;
 /// Writes random programs that end: nested counted loops around random instructions, with forward branches, calls,
 /// pushes and pops, indirect jumps, vector code, stores across pages and stores into the program's own code.
 /// </summary>
-internal sealed class RandomProgram(int seed)
+internal sealed class RandomProgram
 {
-    private const long Data = (long)TestMachine.DataAddress;
-    private readonly Random _random = new(seed);
+    private readonly Random _random;
+    private readonly RandomInstructions _instructions;
 
-    private static readonly AssemblerRegister64[] Wide = [rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r13, r14];
-    private static readonly AssemblerRegister32[] Narrow = [eax, ecx, edx, ebx, ebp, esi, edi, r8d, r9d, r10d, r11d, r13d, r14d];
-    private static readonly AssemblerRegister8[] Bytes = [al, cl, dl, bl, ah, dh, sil, dil, r8b, r10b, r14b];
-    private static readonly AssemblerRegisterXMM[] Vectors = [xmm0, xmm1, xmm2, xmm7, xmm8, xmm15];
-
-    private AssemblerRegister64 Any64 => Wide[_random.Next(Wide.Length)];
-
-    private AssemblerRegister32 Any32 => Narrow[_random.Next(Narrow.Length)];
-
-    private AssemblerRegister8 AnyByte => Bytes[_random.Next(Bytes.Length)];
-
-    private AssemblerRegisterXMM AnyVector => Vectors[_random.Next(Vectors.Length)];
+    public RandomProgram(int seed)
+    {
+        _random = new Random(seed);
+        _instructions = new RandomInstructions(_random, () => (long)TestMachine.DataAddress);
+    }
 
     /// <summary>The program; R12 and R15 count its loops, the data is two pages at <see cref="TestMachine.DataAddress"/>.</summary>
     public void Write(Assembler a)
     {
-        foreach (AssemblerRegister64 register in Wide)
-        {
-            a.mov(register, _random.NextInt64());
-        }
-
+        _instructions.FillRegisters(a);
         Label function = a.CreateLabel();
         Label start = a.CreateLabel();
         a.jmp(start);
         a.Label(ref function);
-        WriteStraight(a, 6);
+        _instructions.Write(a, 6);
         a.ret();
         a.Label(ref start);
         for (int loops = _random.Next(2, 5); loops > 0; loops--)
@@ -54,20 +43,20 @@ internal sealed class RandomProgram(int seed)
         a.Label(ref again);
         for (int parts = _random.Next(2, 6); parts > 0; parts--)
         {
-            WriteStraight(a, _random.Next(1, 8));
+            _instructions.Write(a, _random.Next(1, 8));
             switch (_random.Next(6))
             {
                 case 0:
                     a.call(function);
                     break;
                 case 1:
-                    WriteForwardBranch(a);
+                    _instructions.WriteForwardBranch(a);
                     break;
                 case 2:
-                    WriteInnerLoop(a);
+                    _instructions.WriteLoop(a);
                     break;
                 case 3:
-                    WriteIndirectJump(a);
+                    _instructions.WriteIndirectJump(a);
                     break;
                 case 4:
                     WriteSelfModification(a);
@@ -79,55 +68,6 @@ internal sealed class RandomProgram(int seed)
         a.jne(again);
     }
 
-    private void WriteForwardBranch(Assembler a)
-    {
-        Label over = a.CreateLabel();
-        a.test(Any64, Any64);
-        switch (_random.Next(5))
-        {
-            case 0:
-                a.js(over);
-                break;
-            case 1:
-                a.jp(over);
-                break;
-            case 2:
-                a.jbe(over);
-                break;
-            case 3:
-                a.jl(over);
-                break;
-            default:
-                a.jne(over);
-                break;
-        }
-
-        WriteStraight(a, 3);
-        a.Label(ref over);
-        a.nop();
-    }
-
-    private void WriteInnerLoop(Assembler a)
-    {
-        Label again = a.CreateLabel();
-        a.mov(r12d, _random.Next(1, 12));
-        a.Label(ref again);
-        WriteStraight(a, 4);
-        a.sub(r12d, 1);
-        a.ja(again);
-    }
-
-    private void WriteIndirectJump(Assembler a)
-    {
-        Label target = a.CreateLabel();
-        AssemblerRegister64 register = Any64;
-        a.lea(register, __[target]);
-        a.jmp(register);
-        WriteStraight(a, 2);
-        a.Label(ref target);
-        a.nop();
-    }
-
     // The immediate of the instruction after it is overwritten with another each time round.
     private void WriteSelfModification(Assembler a)
     {
@@ -136,100 +76,5 @@ internal sealed class RandomProgram(int seed)
         a.mov(__byte_ptr[rbx + 1], r15b);
         a.Label(ref patched);
         a.mov(ecx, 0x11223344);
-    }
-
-    private void WriteStraight(Assembler a, int count)
-    {
-        for (; count > 0; count--)
-        {
-            WriteInstruction(a);
-        }
-    }
-
-    private void WriteInstruction(Assembler a)
-    {
-        switch (_random.Next(40))
-        {
-            case 0: a.add(Any64, Any64); break;
-            case 1: a.sub(Any32, Any32); break;
-            case 2: a.adc(Any64, Any64); break;
-            case 3: a.sbb(Any32, Any32); break;
-            case 4: a.xor(Any64, Any64); break;
-            case 5: a.and(AnyByte, (sbyte)_random.Next(128)); break;
-            case 6: a.lea(Any64, __[Any64 + Any64 * 4 + 77]); break;
-            case 7: a.shl(Any64, (byte)_random.Next(64)); DefineFlags(a); break;
-            case 8: a.sar(Any32, cl); DefineFlags(a); break;
-            case 9: a.rol(Any64, cl); DefineFlags(a); break;
-            case 10: a.imul(Any64, Any64); DefineFlags(a); break;
-            case 11: a.mul(Any64); DefineFlags(a); break;
-            case 12: a.movzx(Any32, AnyLowByte); break;
-            case 13: a.cmovb(Any64, Any64); break;
-            case 14: a.setg(AnyLowByte); break;
-            case 15: a.bswap(Any64); break;
-            case 16: a.push(Any64); a.pop(Any64); break;
-            case 17: a.inc(Any32); break;
-            case 18: a.neg(Any64); break;
-            case 19: a.mov(Any64, Memory); break;
-            case 20: a.mov(Memory, Any64); break;
-            case 21: a.add(Memory, Any64); break;
-            case 22: a.mov(__dword_ptr[Data + _random.Next(0x1FF0)], Any32); break;
-            case 23: a.cmp(Any64, Memory); break;
-            case 24: a.xchg(Memory, Any64); break;
-            case 25: a.@lock.xadd(Memory, Any64); break;
-            case 26: a.movups(AnyVector, __xmmword_ptr[Data + _random.Next(0x1FE0)]); break;
-            case 27: a.movups(__xmmword_ptr[Data + _random.Next(0x1FE0)], AnyVector); break;
-            case 28: a.paddd(AnyVector, AnyVector); break;
-            case 29: a.movq(Any64, AnyVector); break;
-            case 30: a.movaps(AnyVector, __xmmword_ptr[Data + _random.Next(0x100) * 16]); break;
-            case 31: a.cqo(); break;
-            case 32: WriteDivision(a); DefineFlags(a); break;
-            case 33: WriteStrings(a); break;
-            default: new RandomX87(_random).Write(a); DefineFlags(a); break;
-        }
-    }
-
-    // Nothing may read flags that are undefined.
-    private void DefineFlags(Assembler a) => a.cmp(Any64, Any64);
-
-    private AssemblerRegister8 AnyLowByte
-    {
-        get
-        {
-            AssemblerRegister8 register = AnyByte;
-            return register == ah || register == dh ? bl : register;
-        }
-    }
-
-    private AssemblerMemoryOperand Memory => __qword_ptr[Data + _random.Next(0x1FF8)];
-
-    private void WriteDivision(Assembler a)
-    {
-        a.xor(edx, edx);
-        a.or(rcx, 1);
-        if (_random.Next(2) == 0)
-        {
-            a.div(rcx);
-        }
-        else
-        {
-            a.cqo();
-            a.shr(rcx, 1);
-            a.or(rcx, 2);
-            a.idiv(rcx);
-        }
-    }
-
-    private void WriteStrings(Assembler a)
-    {
-        a.mov(rdi, Data + 0x800 + _random.Next(0x900));
-        a.mov(rsi, Data + _random.Next(0x700));
-        a.mov(ecx, _random.Next(80));
-        switch (_random.Next(4))
-        {
-            case 0: a.rep.movsb(); break;
-            case 1: a.rep.stosd(); break;
-            case 2: a.movsq(); break;
-            default: a.stosb(); break;
-        }
     }
 }

@@ -1,5 +1,4 @@
 using Iced.Intel;
-using Vmm.Engine.Software.Tests.Harness;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Vmm.Engine.Software.Tests.Translate;
@@ -8,10 +7,10 @@ namespace Vmm.Engine.Software.Tests.Translate;
 /// x87 and MMX code for random programs: loads, stores, arithmetic and comparisons, stack faults among them, control words
 /// that round in all ways and some that unmask, all exceptions cleared again before they could be delivered.
 /// </summary>
-internal sealed class RandomX87(Random random)
+/// <param name="random">Where all choices come from.</param>
+/// <param name="data">Says anew for each access where two pages of data are, below 2 GiB.</param>
+internal sealed class RandomX87(Random random, Func<long> data)
 {
-    private const long Data = (long)TestMachine.DataAddress;
-
     private static readonly AssemblerRegisterST[] Stack = [st0, st1, st2, st3, st7];
     private static readonly AssemblerRegisterMM[] Vectors = [mm0, mm1, mm2, mm5, mm7];
 
@@ -19,13 +18,13 @@ internal sealed class RandomX87(Random random)
 
     private AssemblerRegisterMM AnyVector => Vectors[random.Next(Vectors.Length)];
 
-    private AssemblerMemoryOperand Word => __word_ptr[Data + random.Next(0x1FFE)];
+    private AssemblerMemoryOperand Word => __word_ptr[data() + random.Next(0x1FFE)];
 
-    private AssemblerMemoryOperand Dword => __dword_ptr[Data + random.Next(0x1FFC)];
+    private AssemblerMemoryOperand Dword => __dword_ptr[data() + random.Next(0x1FFC)];
 
-    private AssemblerMemoryOperand Qword => __qword_ptr[Data + random.Next(0x1FF8)];
+    private AssemblerMemoryOperand Qword => __qword_ptr[data() + random.Next(0x1FF8)];
 
-    private AssemblerMemoryOperand Tbyte => __tbyte_ptr[Data + random.Next(0x1FF6)];
+    private AssemblerMemoryOperand Tbyte => __tbyte_ptr[data() + random.Next(0x1FF6)];
 
     /// <summary>A few instructions; flags are defined, and DX is the status word, now and then.</summary>
     public void Write(Assembler a)
@@ -65,7 +64,7 @@ internal sealed class RandomX87(Random random)
             case 30: a.fincstp(); a.ffree(AnyRegister); break;
             case 31: a.fsin(); break;
             case 32: a.fninit(); break;
-            case 33: a.fxsave(__[Data + random.Next(0x1E0) * 16]); break;
+            case 33: a.fxsave(__[data() + random.Next(0x1E0) * 16]); break;
             case 34: a.emms(); break;
             default: WriteMmx(a); break;
         }

@@ -32,6 +32,48 @@ public sealed unsafe class TranslatedCodeTests
     }
 
     [NativeFact]
+    public void A_fault_without_an_access_in_the_block_that_follows_shows_the_flags()
+    {
+        using TestMachine machine = new();
+        machine.Run(a =>
+        {
+            Label next = a.CreateLabel();
+            a.xor(ecx, ecx);
+            a.mov(eax, unchecked((int)0x8000_0000));
+            a.add(eax, eax);
+            a.jmp(next);
+            a.nop();
+            a.Label(ref next);
+            a.div(ecx);
+            a.cmp(eax, 5);
+        });
+        Assert.Equal(ExceptionVector.DivideError, machine.Fault);
+        Assert.Equal(
+            ArithmeticFlags.Carry | ArithmeticFlags.Overflow | ArithmeticFlags.Zero | ArithmeticFlags.Parity,
+            ArithmeticFlags.Read(machine.State));
+    }
+
+    [NativeFact]
+    public void An_exception_of_vector_code_shows_the_flags_of_what_came_before_it()
+    {
+        using TestMachine machine = new();
+        machine.State->Mxcsr = 0x1F80 & ~0x200u;
+        machine.Run(a =>
+        {
+            a.mov(eax, unchecked((int)0x8000_0000));
+            a.add(eax, eax);
+            a.divsd(xmm0, xmm1); // 0/0 is masked
+            a.cvtsi2sd(xmm0, rsp);
+            a.divsd(xmm0, xmm1);
+            a.cmp(eax, 5);
+        });
+        Assert.Equal(ExceptionVector.SimdFloatingPoint, machine.Fault);
+        Assert.Equal(
+            ArithmeticFlags.Carry | ArithmeticFlags.Overflow | ArithmeticFlags.Zero | ArithmeticFlags.Parity,
+            ArithmeticFlags.Read(machine.State));
+    }
+
+    [NativeFact]
     public void A_fault_in_a_group_of_accesses_leaves_those_before_it_done()
     {
         using TestMachine machine = new();
