@@ -1,5 +1,6 @@
 using Vmm.Engine.Kvm.Host;
 using Vmm.Engine.Kvm.Interop;
+using Vmm.Engine.Kvm.Processor;
 using Vmm.Engine.Kvm.Vmx;
 
 namespace Vmm.Engine.Kvm;
@@ -12,7 +13,9 @@ public sealed class KvmEngine : IVmxEngine, IDisposable
     private KvmEngine(KvmDevice device)
     {
         _device = device;
-        Capabilities = KvmCapabilities.Create(device);
+        (TimestampControl control, ulong frequency) = TimestampCounter.Probe(device);
+        TimestampControl = control;
+        Capabilities = KvmCapabilities.Create(device, frequency);
     }
 
     /// <inheritdoc/>
@@ -26,6 +29,9 @@ public sealed class KvmEngine : IVmxEngine, IDisposable
 
     /// <summary>Whether a processor with virtualization runs the guests; otherwise KVM emulates them, slowly.</summary>
     public bool RunsOnHardware { get; } = HostVirtualization.Detect().IsOffered;
+
+    /// <summary>How the guests' time-stamp counters can be set.</summary>
+    internal TimestampControl TimestampControl { get; }
 
     /// <summary>Whether KVM can keep the local APICs itself and leave the rest of the interrupt hardware to us.</summary>
     internal bool HasSplitIrqchip => _device.Check(KvmCapability.SplitIrqchip) > 0;
@@ -55,7 +61,7 @@ public sealed class KvmEngine : IVmxEngine, IDisposable
 
     /// <summary>Makes a machine whose local APICs are modelled where <paramref name="apics"/> says.</summary>
     internal KvmMachine CreateMachine(IPhysicalMemory memory, ITimeSource clock, LocalApicModel apics) =>
-        new(_device, Capabilities, memory, clock, apics) { RunsOnHardware = RunsOnHardware };
+        new(_device, Capabilities, memory, clock, apics) { RunsOnHardware = RunsOnHardware, TimestampControl = TimestampControl };
 }
 
 /// <summary>Who models the local APICs.</summary>

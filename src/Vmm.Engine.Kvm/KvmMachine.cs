@@ -49,6 +49,7 @@ internal sealed class KvmMachine : IVmxMachine
             throw;
         }
 
+        Timestamps = new TimestampBase(clock, capabilities.TimestampFrequency ?? clock.Frequency, TimeProvider.System);
         HostPages = new HostPages(capabilities.PhysicalAddressBits);
         Slots = new MemorySlots(Vm, HostPages, memory);
         MsrFilter = new MsrFilter(HostPages, (ref filter) => Vm.Request(KvmRequest.X86SetMsrFilter, ref filter));
@@ -66,6 +67,12 @@ internal sealed class KvmMachine : IVmxMachine
 
     /// <summary>Whether a processor with virtualization runs the guest.</summary>
     public bool RunsOnHardware { get; init; }
+
+    /// <summary>How the processors' time-stamp counters can be set.</summary>
+    public TimestampControl TimestampControl { get; init; }
+
+    /// <summary>What the time-stamp counters of the VM have in common.</summary>
+    public TimestampBase Timestamps { get; }
 
     public KvmDescriptor Vm { get; }
 
@@ -95,6 +102,7 @@ internal sealed class KvmMachine : IVmxMachine
                 ["memory slot changes"] = Slots.ChangeCount,
                 ["dirty logs read"] = Slots.DirtyLogCount,
                 ["msr filters set"] = MsrFilter.ChangeCount,
+                ["time-stamp counters set"] = processors.Sum(processor => processor.TimestampSetCount),
             };
         }
     }

@@ -15,6 +15,7 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
     private readonly RegisterFile _registers;
     private readonly MsrAccess _msrs;
     private readonly GuestStateFields _guest;
+    private readonly TimestampCounter _counter;
     private readonly TimestampSync _timestamp;
     private readonly VmEntryChecks _checks;
 
@@ -51,7 +52,9 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
         {
             CpuidRehearsal.Set(_vcpu, [.. machine.Capabilities.Cpuid.Select(leaf => CpuidRehearsal.Entry(leaf.Leaf, leaf.Subleaf, leaf.Result))]);
             _registers.Initialize();
-            _timestamp = new TimestampSync(_msrs, machine.Clock, ChooseTimestampFrequency());
+            SetTimestampFrequency();
+            _counter = new TimestampCounter(_vcpu, _msrs, machine.TimestampControl);
+            _timestamp = new TimestampSync(_counter, machine.Timestamps);
         }
         catch
         {
@@ -73,6 +76,11 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
         get => _registers.Special.Cr2;
         set => _registers.SpecialForWriting.Cr2 = value;
     }
+
+    public ulong? TimestampCounter => _counter.Control == TimestampControl.None ? _counter.Value : null;
+
+    /// <summary>Times that the time-stamp counter was set.</summary>
+    public long TimestampSetCount => _timestamp.SetCount;
 
     /// <summary>VM exits delivered.</summary>
     public long ExitCount { get; private set; }
@@ -131,14 +139,11 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
     }
 
     // With scaling the counter runs as the time source says; without, as the host's does.
-    private ulong ChooseTimestampFrequency()
+    private void SetTimestampFrequency()
     {
-        if (_machine.Capabilities.TimestampFrequency is { } native)
+        if (_machine.Capabilities.TimestampFrequency is null)
         {
-            return native;
+            _vcpu.Request(KvmRequest.SetTscKhz, (nint)(_machine.Clock.Frequency / 1000));
         }
-
-        _vcpu.Request(KvmRequest.SetTscKhz, (nint)(_machine.Clock.Frequency / 1000));
-        return _machine.Clock.Frequency;
     }
 }

@@ -249,6 +249,20 @@ public sealed class LocalApicTests
     }
 
     [Fact]
+    public void A_tsc_deadline_counts_at_the_frequency_of_the_guests_counter()
+    {
+        var apic = new LocalApic(3, new Core(), _bus, _clock, "test", timestampFrequency: 2_000_000_000);
+        Write(apic, ApicRegister.SpuriousVector, SoftwareEnabled);
+        Write(apic, ApicRegister.LvtTimer, 0x4_0040);
+        apic.Timer.TimestampOffset = 500;
+        apic.Timer.Deadline = 2500;
+        Pass(999);
+        Assert.Equal(-1, apic.Deliverable());
+        Pass(1);
+        Assert.Equal(0x40, apic.Deliverable());
+    }
+
+    [Fact]
     public void A_tsc_deadline_of_zero_disarms()
     {
         Write(Apic, ApicRegister.LvtTimer, 0x4_0040);

@@ -8,7 +8,7 @@ namespace Vmm.Plugins.KvmParavirt;
 /// of measuring timers. Steal time and asynchronous page faults are not offered.
 /// </summary>
 [ExitHandler("kvm-paravirt", Description = "KVM's CPUID leaves, clock and hypercalls", State = StateSupport.Saved)]
-public sealed class KvmParavirtHandler(IVirtualClock clock) : ICpuidHandler, IMsrHandler, IHypercallHandler, IStateful
+public sealed class KvmParavirtHandler(IVirtualClock clock) : ICpuidHandler, IMsrHandler, IHypercallHandler, ITimestampHandler, IStateful
 {
     // The first pair has the numbers of old kernels (KVM_FEATURE_CLOCKSOURCE), the second those of KVM_FEATURE_CLOCKSOURCE2.
     private const uint OldWallClock = 0x11;
@@ -58,13 +58,34 @@ public sealed class KvmParavirtHandler(IVirtualClock clock) : ICpuidHandler, IMs
             return _clock.TryPublishWallClock(vcpu.Memory, value, registers.NextWallClockVersion());
         }
 
-        if ((value & Enabled) != 0 && !_clock.TryPublish(vcpu, value & ~Enabled, registers.NextSystemTimeVersion()))
+        if ((value & Enabled) != 0 && !TryPublish(vcpu, registers, value))
         {
             return false;
         }
 
         registers.SystemTime = value;
         return true;
+    }
+
+    /// <summary>Puts the structure in guest memory right before the guest looks at it again.</summary>
+    public void TimestampChanged(IVirtualProcessor vcpu, TimestampChange change)
+    {
+        var registers = RegistersOf(vcpu);
+        if (change == TimestampChange.Reset)
+        {
+            registers.Reset();
+            return;
+        }
+
+        if (change == TimestampChange.Continued && !registers.HasOwnReference)
+        {
+            _clock.Continue(vcpu);
+        }
+
+        if ((registers.SystemTime & Enabled) != 0)
+        {
+            TryPublish(vcpu, registers, registers.SystemTime);
+        }
     }
 
     public ulong Call(IVirtualProcessor vcpu, ref GuestRegisters registers)
@@ -78,7 +99,7 @@ public sealed class KvmParavirtHandler(IVirtualClock clock) : ICpuidHandler, IMs
         return registers.Rax is VapicPollIrq or KickCpu ? 0 : unchecked((ulong)NoSuchCall);
     }
 
-    /// <summary>What stands in guest memory stays right: time-stamp counter and clock go on together from where they were.</summary>
+    /// <summary>What stands in guest memory is put right when the restored processors go on.</summary>
     public void Save(IStateWriter state)
     {
         state.Section(1, _clock.Save);
@@ -102,6 +123,13 @@ public sealed class KvmParavirtHandler(IVirtualClock clock) : ICpuidHandler, IMs
         }
     }
 
+    private bool TryPublish(IVirtualProcessor vcpu, ClockRegisters registers, ulong value)
+    {
+        bool published = _clock.TryPublish(vcpu, value & ~Enabled, registers.NextSystemTimeVersion(), out bool isCommon);
+        registers.HasOwnReference = published && !isCommon;
+        return published;
+    }
+
     private ClockRegisters RegistersOf(IVirtualProcessor vcpu) => _registers.GetOrAdd(vcpu.Id.Index, static _ => new ClockRegisters());
 
     /// <summary>The registers of one processor, touched by its thread alone.</summary>
@@ -114,6 +142,16 @@ public sealed class KvmParavirtHandler(IVirtualClock clock) : ICpuidHandler, IMs
 
         public ulong SystemTime { get; set; }
 
+        /// <summary>Whether the guest has written the counter, so that the common reference point does not hold for it.</summary>
+        public bool HasOwnReference { get; set; }
+
+        /// <summary>As after a reset; versions go on growing.</summary>
+        public void Reset()
+        {
+            WallClock = SystemTime = 0;
+            HasOwnReference = false;
+        }
+
         public uint NextSystemTimeVersion() => _systemTimeVersion += 2;
 
         public uint NextWallClockVersion() => _wallClockVersion += 2;
@@ -124,6 +162,7 @@ public sealed class KvmParavirtHandler(IVirtualClock clock) : ICpuidHandler, IMs
             state.UInt64(2, SystemTime);
             state.UInt32(3, _wallClockVersion);
             state.UInt32(4, _systemTimeVersion);
+            state.UInt8(5, HasOwnReference ? (byte)1 : (byte)0);
         }
 
         public void Restore(IStateReader state)
@@ -132,6 +171,7 @@ public sealed class KvmParavirtHandler(IVirtualClock clock) : ICpuidHandler, IMs
             SystemTime = state.UInt64(2);
             _wallClockVersion = state.UInt32(3) & ~1u;
             _systemTimeVersion = state.UInt32(4) & ~1u;
+            HasOwnReference = state.UInt8(5) != 0;
         }
     }
 }

@@ -21,6 +21,11 @@ internal sealed class ParavirtualClock(IVirtualClock clock)
     /// <summary>A processor whose counter is further off than this has had it written by the guest.</summary>
     private const long ToleranceNanoseconds = 1_000_000;
 
+    /// <summary>A common reference point that is further off than this is taken anew when time goes on.</summary>
+    private const long DriftNanoseconds = 100_000;
+
+    private const int Readings = 5;
+
     private readonly Lock _lock = new();
     private ReferencePoint? _common;
 
@@ -30,9 +35,11 @@ internal sealed class ParavirtualClock(IVirtualClock clock)
     /// <param name="vcpu">The processor.</param>
     /// <param name="address">Where the structure stands.</param>
     /// <param name="version">Version of the structure: even, 2 more for each publication.</param>
+    /// <param name="isCommon">Whether the reference point is that of all processors.</param>
     /// <returns>False when the structure is not in memory, or the processor has no counter.</returns>
-    public bool TryPublish(IVirtualProcessor vcpu, ulong address, uint version)
+    public bool TryPublish(IVirtualProcessor vcpu, ulong address, uint version, out bool isCommon)
     {
+        isCommon = true;
         ulong frequency = vcpu.TimestampFrequency;
         if (frequency == 0)
         {
@@ -40,7 +47,7 @@ internal sealed class ParavirtualClock(IVirtualClock clock)
         }
 
         var scale = ClockScale.From(frequency);
-        var (point, isCommon) = ReferenceFor(vcpu, scale);
+        (var point, isCommon) = ReferenceFor(vcpu, scale);
 
         Span<byte> info = stackalloc byte[SystemTimeLength];
         info.Clear();
@@ -50,6 +57,25 @@ internal sealed class ParavirtualClock(IVirtualClock clock)
         info[28] = (byte)scale.Shift;
         info[29] = isCommon ? TimestampStable : (byte)0;
         return TryWriteVersioned(vcpu.Memory, address, info, version);
+    }
+
+    /// <summary>
+    /// Time goes on: takes the common reference point anew where the counters have not stood still with the time, or count
+    /// at another speed now. The processor that calls first does it for all.
+    /// </summary>
+    public void Continue(IVirtualProcessor vcpu)
+    {
+        if (vcpu.TimestampFrequency is var frequency and not 0)
+        {
+            lock (_lock)
+            {
+                var here = Read(vcpu);
+                if (_common is { } common && Difference(common, here, ClockScale.From(frequency)) >= DriftNanoseconds)
+                {
+                    _common = here;
+                }
+            }
+        }
     }
 
     /// <summary>Publishes the time of day at which the clock was 0.</summary>
@@ -84,18 +110,41 @@ internal sealed class ParavirtualClock(IVirtualClock clock)
     {
         lock (_lock)
         {
-            var here = new ReferencePoint(vcpu.TimestampCounter, clock.NowNanoseconds);
+            var here = Read(vcpu);
             if (_common is not { } common)
             {
                 _common = here;
                 return (here, true);
             }
 
-            ulong ticks = here.Timestamp - common.Timestamp;
-            bool comparable = (long)ticks >= 0
-                && Math.Abs(common.Nanoseconds + (long)scale.ToNanoseconds(ticks) - here.Nanoseconds) < ToleranceNanoseconds;
-            return comparable ? (common, true) : (here, false);
+            return Difference(common, here, scale) < ToleranceNanoseconds ? (common, true) : (here, false);
         }
+    }
+
+    /// <summary>Counter and time of one moment: the closest of a few readings, as the host may pull any two apart.</summary>
+    private ReferencePoint Read(IVirtualProcessor vcpu)
+    {
+        ReferencePoint closest = default;
+        long width = long.MaxValue;
+        for (int reading = 0; reading < Readings; reading++)
+        {
+            long before = clock.NowNanoseconds;
+            ulong timestamp = vcpu.TimestampCounter;
+            long between = clock.NowNanoseconds - before;
+            if (between < width)
+            {
+                (closest, width) = (new ReferencePoint(timestamp, before + (between / 2)), between);
+            }
+        }
+
+        return closest;
+    }
+
+    /// <summary>How far the time computed from a reference point is off, in nanoseconds.</summary>
+    private static long Difference(ReferencePoint reference, ReferencePoint here, ClockScale scale)
+    {
+        ulong ticks = here.Timestamp - reference.Timestamp;
+        return (long)ticks < 0 ? long.MaxValue : Math.Abs(reference.Nanoseconds + (long)scale.ToNanoseconds(ticks) - here.Nanoseconds);
     }
 
     /// <summary>An odd version tells readers on other processors that the structure is changing.</summary>

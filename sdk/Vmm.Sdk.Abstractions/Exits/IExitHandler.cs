@@ -75,7 +75,7 @@ public readonly ref struct ExitFrame
     public uint InstructionLength { get; }
 }
 
-/// <summary>A virtual processor as exit handlers see it. Members are for the processor's own thread, during an exit.</summary>
+/// <summary>A virtual processor as exit handlers see it. Members are for the processor's own thread, during a call of a handler.</summary>
 public interface IVirtualProcessor
 {
     /// <summary>Which processor of which VM.</summary>

@@ -50,6 +50,8 @@ internal enum KvmRequest : uint
     SetXcrs = 0x4188_AEA7,
     GetSregs2 = 0x8140_AECC,
     SetSregs2 = 0x4140_AECD,
+    SetDeviceAttr = 0x4018_AEE1,
+    GetDeviceAttr = 0x4018_AEE2,
 }
 
 /// <summary>Requests and capabilities as KVM's documentation spells them, for messages.</summary>

@@ -87,6 +87,15 @@ internal struct KvmMsr
     public ulong Value;
 }
 
+/// <summary><c>struct kvm_device_attr</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct KvmDeviceAttribute
+{
+    public uint Flags, Group;
+    public ulong Attribute;
+    public nint Address;
+}
+
 /// <summary><c>struct kvm_cpuid_entry2</c>.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct KvmCpuidEntry

@@ -27,7 +27,7 @@ internal static class KvmCapabilities
         Cr4Bits.Vme | Cr4Bits.Pvi | Cr4Bits.Tsd | Cr4Bits.De | Cr4Bits.Pse | Cr4Bits.Pae | Cr4Bits.Mce | Cr4Bits.Pge | Cr4Bits.Pce
         | Cr4Bits.Osfxsr | Cr4Bits.Osxmmexcpt | Cr4Bits.Umip | Cr4Bits.Fsgsbase | Cr4Bits.Pcide | Cr4Bits.Osxsave | Cr4Bits.Smep | Cr4Bits.Smap;
 
-    public static VmxCapabilities Create(KvmDevice device)
+    public static VmxCapabilities Create(KvmDevice device, ulong nativeTimestampFrequency)
     {
         IReadOnlyList<CpuidLeaf> cpuid = SupportedCpuid.Read(device);
         return new VmxCapabilities
@@ -35,16 +35,8 @@ internal static class KvmCapabilities
             PhysicalAddressBits = SupportedCpuid.PhysicalAddressBits(cpuid),
             Cpuid = cpuid,
             Msrs = CreateMsrs(),
-            TimestampFrequency = device.Check(KvmCapability.TscControl) > 0 ? null : NativeTimestampFrequency(device),
+            TimestampFrequency = device.Check(KvmCapability.TscControl) > 0 ? null : nativeTimestampFrequency,
         };
-    }
-
-    // Only a virtual processor knows.
-    private static ulong NativeTimestampFrequency(KvmDevice device)
-    {
-        using KvmDescriptor vm = device.CreateVm();
-        using var vcpu = new KvmDescriptor(vm.Request(KvmRequest.CreateVcpu));
-        return (ulong)vcpu.Request(KvmRequest.GetTscKhz) * 1000;
     }
 
     private static Dictionary<uint, ulong> CreateMsrs()

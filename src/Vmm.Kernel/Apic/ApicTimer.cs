@@ -25,6 +25,7 @@ internal sealed class ApicTimer
     {
         _clock = clock;
         _expired = expired;
+        TimestampFrequency = clock.Frequency;
         _timer = clock.CreateTimer(name, Expire);
     }
 
@@ -126,7 +127,10 @@ internal sealed class ApicTimer
         }
     }
 
-    /// <summary>What the guest's time-stamp counter is ahead of virtual time.</summary>
+    /// <summary>Frequency in Hz of the guest's time-stamp counter, by which deadlines count.</summary>
+    public ulong TimestampFrequency { get; init; }
+
+    /// <summary>What the guest's time-stamp counter is ahead of virtual time at its frequency.</summary>
     public long TimestampOffset
     {
         get => Volatile.Read(ref _timestampOffset);
@@ -210,8 +214,8 @@ internal sealed class ApicTimer
     {
         if (_deadline != 0)
         {
-            ulong virtualTime = _deadline - (ulong)_timestampOffset;
-            _timer.Arm((long)Math.Min(virtualTime, long.MaxValue - 1));
+            UInt128 virtualTime = (UInt128)(_deadline - (ulong)_timestampOffset) * _clock.Frequency / TimestampFrequency;
+            _timer.Arm((long)UInt128.Min(virtualTime, long.MaxValue - 1));
         }
     }
 

@@ -31,12 +31,15 @@ internal sealed partial class LocalApic
     private uint _interruptCommandLow;
     private uint _interruptCommandHigh;
 
-    public LocalApic(uint id, IApicProcessor processor, ApicBus bus, VirtualClock clock, string name)
+    public LocalApic(uint id, IApicProcessor processor, ApicBus bus, VirtualClock clock, string name, ulong? timestampFrequency = null)
     {
         Id = id;
         _processor = processor;
         _bus = bus;
-        Timer = new ApicTimer(clock, $"{name} APIC timer", () => FireLocal(ApicRegister.LvtTimer));
+        Timer = new ApicTimer(clock, $"{name} APIC timer", () => FireLocal(ApicRegister.LvtTimer))
+        {
+            TimestampFrequency = timestampFrequency ?? clock.Frequency,
+        };
         bus.Add(this);
         PowerOn();
     }

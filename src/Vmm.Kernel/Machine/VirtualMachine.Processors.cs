@@ -15,6 +15,8 @@ public sealed partial class VirtualMachine
 
     internal ExitDispatch Dispatch { get; private set; } = null!;
 
+    internal TimestampHandlers TimestampHandlers { get; private set; } = null!;
+
     internal CpuidTable Cpuid { get; private set; } = null!;
 
     internal MsrHandlerTable MsrHandlers { get; private set; } = null!;
@@ -82,6 +84,7 @@ public sealed partial class VirtualMachine
 
         Cpuid = new CpuidTable(Engine.Capabilities, Options.ProcessorCount, Exits);
         Dispatch = new ExitDispatch(Exits);
+        TimestampHandlers = new TimestampHandlers(Exits);
         MsrBitmap = new MsrBitmap(_machine.AllocatePage());
         foreach (MsrRange range in MsrHandlers.Ranges)
         {

@@ -136,10 +136,12 @@ internal sealed class MsrFile(VirtualProcessor processor)
                 ulong change = value - processor.TimestampCounter;
                 _timestampAdjust += change;
                 processor.TimestampOffset += change;
+                processor.TimestampWritten();
                 return true;
             case Msr.Ia32TscAdjust:
                 processor.TimestampOffset += value - _timestampAdjust;
                 _timestampAdjust = value;
+                processor.TimestampWritten();
                 return true;
             case Msr.Ia32MtrrDefType:
                 return (value & ~0xCFFUL) == 0 && IsMemoryType((byte)value) && Store(ref _mtrrDefaultType, value);

@@ -219,6 +219,7 @@ internal sealed partial class VirtualProcessor
         {
             Apic.ResetRegisters();
             Load(PowerOnState.Create(Machine.Cpuid.Signature));
+            Machine.TimestampHandlers.Tell(this, TimestampChange.Reset);
             _activity = Id.Index == 0 ? ActivityState.Active : ActivityState.WaitForSipi;
         }
 

@@ -12,7 +12,7 @@ internal sealed partial class VirtualProcessor
         state.NmiPending = _nmiPending || pending.HasFlag(ProcessorSignal.Nmi);
         state.InitPending = pending.HasFlag(ProcessorSignal.Init);
         state.StartupVector = pending.HasFlag(ProcessorSignal.Startup) ? _startupVector : null;
-        state.TimestampOffset = _timestampOffset;
+        SaveTimestamp(state);
         state.Cr8 = Apic.Cr8;
         state.LocalApic = Apic.Save();
         Msrs.Save(state.Msrs);
@@ -24,7 +24,7 @@ internal sealed partial class VirtualProcessor
     public void Restore(ProcessorState state)
     {
         Check(state);
-        TimestampOffset = state.TimestampOffset;
+        RestoreTimestamp(state);
         Apic.Restore(state.LocalApic ?? throw new StateException("the local APIC is missing."));
         Msrs.Restore(state.Msrs);
         ProcessorSignal signals = (state.InitPending ? ProcessorSignal.Init : 0) | (state.StartupVector is null ? 0 : ProcessorSignal.Startup);

@@ -9,7 +9,6 @@ internal sealed partial class VirtualProcessor
 
     private ulong _cr0Fixed;
     private ulong _cr4Fixed;
-    private ulong _timestampOffset;
     private long _memoryMapGeneration;
 
     /// <inheritdoc/>
@@ -23,30 +22,7 @@ internal sealed partial class VirtualProcessor
     public int PrivilegeLevel => (int)new SegmentAccessRights((uint)Vmcs[VmcsField.GuestSsAccessRights]).Dpl;
 
     /// <inheritdoc/>
-    public ulong TimestampCounter => Machine.Engine.Capabilities.TimestampFrequency is { } frequency
-        ? (ulong)((UInt128)Machine.Clock.Timestamp * frequency / Machine.Clock.Frequency) + _timestampOffset
-        : Machine.Clock.Timestamp + _timestampOffset;
-
-    /// <inheritdoc/>
-    public ulong TimestampFrequency => Machine.Engine.Capabilities.TimestampFrequency ?? Machine.Clock.Frequency;
-
-    /// <inheritdoc/>
     public IGuestMemory Memory => Machine.Memory;
-
-    /// <summary>What the guest's time-stamp counter is ahead of virtual time.</summary>
-    public ulong TimestampOffset
-    {
-        get => _timestampOffset;
-        set
-        {
-            _timestampOffset = value;
-            Apic.Timer.TimestampOffset = (long)value;
-            if (_stage != VmxStage.Off)
-            {
-                Vmcs[VmcsField.TscOffset] = value;
-            }
-        }
-    }
 
     /// <summary>Whether other EPT tables than this processor's are in force.</summary>
     public bool IsMemoryMapStale => _memoryMapGeneration != Machine.MemoryMapGeneration;

@@ -22,7 +22,7 @@ internal sealed partial class VirtualProcessor : IPooledProcessor, IVmExitSink, 
         Id = new VcpuId(machine.Options.Id, index);
         Logical = vmx.CreateProcessor(index);
         Vmcs = new VmcsAccess(Logical);
-        Apic = new LocalApic((uint)index, this, machine.ApicBus, machine.Clock, $"{machine.Options.Name} processor {index}");
+        Apic = new LocalApic((uint)index, this, machine.ApicBus, machine.Clock, $"{machine.Options.Name} processor {index}", TimestampFrequency);
         Msrs = new MsrFile(this);
     }
 
@@ -56,6 +56,7 @@ internal sealed partial class VirtualProcessor : IPooledProcessor, IVmExitSink, 
         Msrs.Reset();
         TimestampOffset = 0;
         ResetEvents();
+        Machine.TimestampHandlers.Tell(this, TimestampChange.Reset);
         if (state is not null)
         {
             Apic.EnterVirtualWireMode(); // a boot protocol stands in for firmware
@@ -79,6 +80,7 @@ internal sealed partial class VirtualProcessor : IPooledProcessor, IVmExitSink, 
             _thread = Environment.CurrentManagedThreadId;
             _idle = _yielding = false;
             Prepare();
+            FollowTime();
             while (!_yielding)
             {
                 if (!TryPrepareEntry(out PooledRunResult stopped))
@@ -167,6 +169,7 @@ internal sealed partial class VirtualProcessor : IPooledProcessor, IVmExitSink, 
             VmcsSetup.Write(Vmcs, capabilities, Machine.MsrBitmap.Address, Id.Index);
             _primaryControls = VmcsSetup.PrimaryControls(capabilities);
             _preemptionTimerShift = (int)(capabilities.Msrs[Msr.Ia32VmxMisc] & VmxMisc.PreemptionTimerShiftMask);
+            _hasOwnCounter = Logical.TimestampCounter is not null;
             _stage = VmxStage.Clear;
         }
 

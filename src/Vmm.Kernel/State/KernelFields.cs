@@ -88,6 +88,7 @@ internal enum ProcessorField
     StartupVector = 52,
     TimestampOffset = 53,
     LocalApic = 54,
+    TimestampFrequency = 55,
 }
 
 /// <summary>A segment register or descriptor-table register.</summary>

@@ -56,6 +56,7 @@ internal static class ProcessorStateStream
         }
 
         Write(to, ProcessorField.TimestampOffset, state.TimestampOffset);
+        Write(to, ProcessorField.TimestampFrequency, state.TimestampFrequency);
         if (state.LocalApic is { } apic)
         {
             to.Section((int)ProcessorField.LocalApic, section => WriteApic(section, apic));
@@ -106,6 +107,7 @@ internal static class ProcessorStateStream
         state.InitPending = from.UInt8((int)ProcessorField.InitPending) != 0;
         state.StartupVector = from.Fields.Any(field => field.Number == (int)ProcessorField.StartupVector) ? from.UInt8((int)ProcessorField.StartupVector) : null;
         state.TimestampOffset = Read(from, ProcessorField.TimestampOffset);
+        state.TimestampFrequency = Read(from, ProcessorField.TimestampFrequency);
         state.LocalApic = ReadApic(from.Section((int)ProcessorField.LocalApic) ?? throw Missing(ProcessorField.LocalApic));
         return state;
     }

@@ -17,6 +17,7 @@ public sealed class VirtualClock : ITimeSource
     private long _base;
     private long _hostBase;
     private volatile bool _running;
+    private long _generation;
     private int _version;
 
     internal VirtualClock(TimeProvider time)
@@ -41,6 +42,9 @@ public sealed class VirtualClock : ITimeSource
             }
         }
     }
+
+    /// <summary>Counts the times that the clock went on: what followed it by other means meanwhile is off.</summary>
+    internal long Generation => Volatile.Read(ref _generation);
 
     /// <summary>Time of day for the guest, in nanoseconds since 1970-01-01 UTC.</summary>
     public long WallClockNanoseconds => _wallClockAtStart + NowNanoseconds;
@@ -72,7 +76,11 @@ public sealed class VirtualClock : ITimeSource
         Interlocked.Increment(ref _version);
     }
 
-    internal void Start() => Change(running: true);
+    internal void Start()
+    {
+        Interlocked.Increment(ref _generation);
+        Change(running: true);
+    }
 
     internal void Stop() => Change(running: false);
 

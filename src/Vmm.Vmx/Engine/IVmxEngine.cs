@@ -98,6 +98,12 @@ public interface ILogicalProcessor : IDisposable
     ulong Cr2 { get; set; }
 
     /// <summary>
+    /// The guest's time-stamp counter, where the engine cannot set it: the TSC offset is without effect then. Null where it is
+    /// the time source's value, scaled, plus the TSC offset. Not while the guest runs.
+    /// </summary>
+    ulong? TimestampCounter => null;
+
+    /// <summary>
     /// Makes a running guest exit soon (reason 1, external interrupt, no vector acknowledged) and makes the next entry
     /// exit before its first instruction if none is running. Callable from any thread; several kicks may become one exit.
     /// </summary>

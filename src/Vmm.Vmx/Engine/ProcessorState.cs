@@ -104,8 +104,14 @@ public sealed class ProcessorState
     /// <summary>Vector of a start-up IPI that arrived and was not acted on yet, or null.</summary>
     public byte? StartupVector { get; set; }
 
-    /// <summary>What the guest's time-stamp counter is ahead of the machine's <see cref="ITimeSource"/>, modulo 2^64.</summary>
+    /// <summary>
+    /// What the guest's time-stamp counter is ahead of the machine's <see cref="ITimeSource"/>, scaled to
+    /// <see cref="TimestampFrequency"/>, modulo 2^64.
+    /// </summary>
     public ulong TimestampOffset { get; set; }
+
+    /// <summary>Frequency in Hz of the guest's time-stamp counter; 0 for that of the machine's <see cref="ITimeSource"/>.</summary>
+    public ulong TimestampFrequency { get; set; }
 
     /// <summary>The local APIC; null in a new processor, whose local APIC is as after power-up.</summary>
     public LocalApicState? LocalApic { get; set; }

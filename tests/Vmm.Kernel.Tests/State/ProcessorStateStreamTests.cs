@@ -49,7 +49,7 @@ public sealed class ProcessorStateStreamTests
         {
             Rip = 0x1122, Rflags = 0x202, Gdtr = new(0x1000, 0x7F), Idtr = new(0x2000, 0xFFF), Cr0 = 0x8000_0011, Cr2 = 5, Cr3 = 0x3000, Cr4 = 0x20, Cr8 = 3, Xcr0 = 3,
             Interruptibility = 8, Activity = 1, PendingDebugExceptions = 0x4000, PendingEvent = 0x8000_0480, PendingEventErrorCode = 7, PendingEventInstructionLength = 2,
-            PageDirectoryPointers = [1, 2, 3, 4], NmiPending = true, InitPending = true, StartupVector = 0x9A, TimestampOffset = 99,
+            PageDirectoryPointers = [1, 2, 3, 4], NmiPending = true, InitPending = true, StartupVector = 0x9A, TimestampOffset = 99, TimestampFrequency = 2_100_000_000,
             LocalApic = new LocalApicState { Base = 0xFEE0_0900, PendingErrors = 1, TimerExpiry = 12345, TimestampDeadline = 678 },
         };
         Random random = new(1);

@@ -139,6 +139,82 @@ public sealed class KvmParavirtHandlerTests
         Assert.InRange(GuestTime(other, Area + 64), _board.Clock.NowNanoseconds - 4, _board.Clock.NowNanoseconds);
     }
 
+    /// <summary>A counter that ran on while virtual time stood still, as the host's does.</summary>
+    [Fact]
+    public void When_time_goes_on_the_processors_get_a_new_common_reference_point()
+    {
+        var other = new FakeVcpu(_board, index: 1);
+        Assert.True(_handler.Write(_vcpu, SystemTime, Area | 1));
+        Assert.True(_handler.Write(other, SystemTime, (Area + 64) | 1));
+        _board.Clock.Advance(1_000_000_000);
+        _vcpu.TimestampOffset += 1UL << 40;
+        other.TimestampOffset += 1UL << 40;
+        _handler.TimestampChanged(_vcpu, TimestampChange.Continued);
+        _handler.TimestampChanged(other, TimestampChange.Continued);
+
+        _board.Clock.Advance(2_000_000);
+
+        foreach (var (vcpu, area) in ((FakeVcpu, ulong)[])[(_vcpu, Area), (other, Area + 64)])
+        {
+            Assert.InRange(GuestTime(vcpu, area), _board.Clock.NowNanoseconds - 4, _board.Clock.NowNanoseconds);
+            Assert.Equal(1, _board.Memory.Bytes[(int)area + 29]);
+            Assert.Equal(4u, _board.Memory.Read32(area));
+        }
+
+        Assert.Equal(_board.Memory.Read64(Area + 8), _board.Memory.Read64(Area + 64 + 8));
+    }
+
+    [Theory]
+    [InlineData(1_000_000_000ul)]
+    [InlineData(3_100_000_000ul)]
+    public void A_guest_that_moved_to_a_counter_of_another_frequency_computes_the_same_time(ulong frequency)
+    {
+        Assert.True(_handler.Write(_vcpu, SystemTime, Area | 1));
+        _board.Clock.Advance(1_234_567_891);
+        var moved = new FakeVcpu(_board, frequency: frequency) { TimestampOffset = 7_000_000_000 };
+        var other = new KvmParavirtHandler(_board.Clock);
+        StateRoundTrip.Check(_handler, other);
+        other.TimestampChanged(moved, TimestampChange.Continued);
+
+        _board.Clock.Advance(2_000_000_000);
+
+        Assert.InRange(GuestTime(moved), _board.Clock.NowNanoseconds - 4, _board.Clock.NowNanoseconds);
+        Assert.Equal(1, _board.Memory.Bytes[(int)Area + 29]);
+    }
+
+    [Fact]
+    public void A_counter_that_the_guest_writes_gets_a_reference_point_of_its_own_at_once_and_keeps_one()
+    {
+        var other = new FakeVcpu(_board, index: 1);
+        Assert.True(_handler.Write(_vcpu, SystemTime, Area | 1));
+        Assert.True(_handler.Write(other, SystemTime, (Area + 64) | 1));
+        ulong common = _board.Memory.Read64(Area + 8);
+        _board.Clock.Advance(1_000_000);
+        other.TimestampOffset = 1UL << 40;
+        _handler.TimestampChanged(other, TimestampChange.Written);
+        _handler.TimestampChanged(other, TimestampChange.Continued);
+        _handler.TimestampChanged(_vcpu, TimestampChange.Continued);
+        _board.Clock.Advance(1_000_000);
+
+        Assert.InRange(GuestTime(other, Area + 64), _board.Clock.NowNanoseconds - 4, _board.Clock.NowNanoseconds);
+        Assert.Equal(0, _board.Memory.Bytes[(int)Area + 64 + 29]);
+        Assert.Equal(common, _board.Memory.Read64(Area + 8));
+    }
+
+    /// <summary>Where the structure stood is the next guest's memory.</summary>
+    [Fact]
+    public void After_a_reset_nothing_is_published_any_more()
+    {
+        Assert.True(_handler.Write(_vcpu, SystemTime, Area | 1));
+        _handler.TimestampChanged(_vcpu, TimestampChange.Reset);
+        _board.Memory.Bytes.Slice((int)Area, 32).Clear();
+        _handler.TimestampChanged(_vcpu, TimestampChange.Continued);
+
+        Assert.Equal(0u, _board.Memory.Read32(Area));
+        Assert.True(_handler.Read(_vcpu, SystemTime, out ulong value));
+        Assert.Equal(0ul, value);
+    }
+
     [Theory]
     [InlineData(WallClock)]
     [InlineData(OldWallClock)]
