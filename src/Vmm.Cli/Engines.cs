@@ -42,8 +42,8 @@ internal static class Engines
 
     private static SoftwareEngine CreateSoftware(IReadOnlyDictionary<string, string> options)
     {
-        EngineOptions.CheckKeys(Software, options, "tier");
-        return new SoftwareEngine(EngineOptions.Enum<ExecutionTier>(options, "tier"));
+        EngineOptions.CheckKeys(Software, options, "tier", "count");
+        return new SoftwareEngine(EngineOptions.Enum<ExecutionTier>(options, "tier"), EngineOptions.Enum<ExecutionCounting>(options, "count"));
     }
 
     private static KvmEngine OpenKvm(IReadOnlyDictionary<string, string> options)

@@ -32,12 +32,14 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
         IProcessorEvents? events = null,
         IMemoryExits? exits = null,
         ExecutionTier tier = ExecutionTier.Interpreter,
-        uint threshold = 16)
+        uint threshold = 16,
+        bool countsBlocks = false)
     {
         _state = (CpuState*)NativeMemory.AlignedAlloc((nuint)sizeof(CpuState), 64);
         NativeMemory.Clear(_state, (nuint)sizeof(CpuState));
         _self = GCHandle.Alloc(this);
         _state->Owner = GCHandle.ToIntPtr(_self);
+        Phases = new PhaseClock(_state);
         Memory = memory;
         Time = time;
         Index = index;
@@ -47,7 +49,7 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
         Events = events ?? new ProcessorEvents();
         Mmu = new Mmu(_state, memory.AddressSpace, exits ?? NonRoot);
         handlers ??= InstructionSet.Handlers;
-        Translator = tier != ExecutionTier.Interpreter && CodeMemory.IsSupported ? new Translator(_state, handlers, isolated: tier == ExecutionTier.Lockstep) { Threshold = threshold } : null;
+        Translator = tier != ExecutionTier.Interpreter && CodeMemory.IsSupported ? new Translator(_state, handlers, isolated: tier == ExecutionTier.Lockstep, countsBlocks) { Threshold = threshold } : null;
         Blocks = new BlockCache(_state, Mmu, memory.AddressSpace, handlers) { Translator = Translator };
         Mmu.Jumps = Blocks.Jumps;
         memory.AddressSpace.Attach(this);
@@ -72,6 +74,9 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
 
     /// <summary>Makes and runs translations of hot blocks; null: all are interpreted.</summary>
     public Translator? Translator { get; }
+
+    /// <summary>How long the processor was at what.</summary>
+    public PhaseClock Phases { get; }
 
     /// <summary>What the run loop calls between instructions.</summary>
     public IProcessorEvents Events { get; }
@@ -102,6 +107,14 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
 
     /// <summary>Runs the processor until it leaves the guest.</summary>
     public void Run()
+    {
+        _state->Phase = (int)ProcessorPhase.Interpreting;
+        Phases.Wake();
+        RunInTier();
+        _state->Phase = (int)ProcessorPhase.Outside;
+    }
+
+    private void RunInTier()
     {
         if (Translator is { } translator)
         {
@@ -175,6 +188,7 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
         if (_self.IsAllocated)
         {
             NonRoot.Close();
+            Phases.Dispose();
             Memory.AddressSpace.Detach(this);
             Blocks.Dispose();
             Translator?.Dispose();

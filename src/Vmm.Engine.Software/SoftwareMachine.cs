@@ -6,13 +6,15 @@ internal sealed class SoftwareMachine : IVmxMachine
     private readonly HostPhysicalMemory _memory;
     private readonly ITimeSource _time;
     private readonly ExecutionTier _tier;
+    private readonly ExecutionCounting _counting;
     private readonly List<LogicalProcessor> _processors = [];
 
-    public SoftwareMachine(IPhysicalMemory memory, ITimeSource time, ExecutionTier tier)
+    public SoftwareMachine(IPhysicalMemory memory, ITimeSource time, ExecutionTier tier, ExecutionCounting counting)
     {
         _memory = new HostPhysicalMemory(memory);
         _time = time;
         _tier = tier;
+        _counting = counting;
     }
 
     public IReadOnlyDictionary<string, long> Counters
@@ -34,7 +36,7 @@ internal sealed class SoftwareMachine : IVmxMachine
 
     public ILogicalProcessor CreateProcessor(int index)
     {
-        var processor = new LogicalProcessor(_memory, _time, index, tier: _tier);
+        var processor = new LogicalProcessor(_memory, _time, index, tier: _tier, countsBlocks: _counting == ExecutionCounting.Blocks);
         lock (_processors)
         {
             _processors.Add(processor);

@@ -145,6 +145,7 @@ internal sealed unsafe partial class Mmu
         }
 
         ulong linearPage = linear & Tlb.PageMask;
+        ReadMisses += access.Kind == AccessKind.Read ? 1 : 0;
         if ((page->Flags & PageFlags.EptRead) != 0)
         {
             ReadTable.Fill(linearPage, page->Host);
@@ -152,6 +153,7 @@ internal sealed unsafe partial class Mmu
 
         if (access.Kind == AccessKind.Write && TakesPlainWrites(page))
         {
+            WriteMisses++;
             _physical.MarkDirty(page->Physical);
             WriteTable.Fill(linearPage, page->Host);
         }

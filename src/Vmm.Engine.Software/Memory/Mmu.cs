@@ -41,6 +41,15 @@ internal sealed unsafe partial class Mmu : IDisposable
     /// <summary>What must know that linear addresses translate differently.</summary>
     public JumpCache? Jumps { get; set; }
 
+    /// <summary>Reads that the fast TLB did not serve and will serve from now on.</summary>
+    public long ReadMisses { get; private set; }
+
+    /// <summary>The same of writes.</summary>
+    public long WriteMisses { get; private set; }
+
+    /// <summary>Fetches that no jump or link had an answer for.</summary>
+    public long FetchMisses { get; private set; }
+
     /// <summary>TLB misses that needed a walk of the paging structures.</summary>
     public long Walks { get; private set; }
 
@@ -142,6 +151,7 @@ internal sealed unsafe partial class Mmu : IDisposable
             return false;
         }
 
+        FetchMisses++;
         NoteFetch(linear);
         ulong offset = linear & 0xFFF;
         bool memory = translation->Host != null;

@@ -161,6 +161,12 @@ internal unsafe struct CpuState
     /// <summary>Where slow paths leave results for their inlined callers: an <c>out</c> parameter would force those to keep the value in memory.</summary>
     public fixed ulong SlowResult[8];
 
+    /// <summary>An <see cref="Execute.ProcessorPhase"/>; <see cref="Execute.PhaseClock"/> reads it from another thread.</summary>
+    public int Phase;
+
+    /// <summary>Times that a translated block began, where they are counted.</summary>
+    public ulong BlocksRun;
+
     /// <summary>GCHandle of the <see cref="LogicalProcessor"/>.</summary>
     public nint Owner;
 

@@ -21,6 +21,7 @@ internal sealed unsafe partial class BlockTranslator
     private readonly Decoder _decoder;
     private readonly Step[] _steps = new Step[BlockPool.MaximumInstructions + 1];
     private readonly bool _looksAhead;
+    private readonly bool _countsBlocks;
     private Block* _block;
     private int _count;
 
@@ -30,9 +31,10 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Most bytes that a translation takes.</summary>
     public const int LargestTranslation = 1 << 16;
 
-    public BlockTranslator(Emitter emitter, Trampolines trampolines, HandlerTable handlers, bool looksAhead)
+    public BlockTranslator(Emitter emitter, Trampolines trampolines, HandlerTable handlers, bool looksAhead, bool countsBlocks)
     {
         _looksAhead = looksAhead;
+        _countsBlocks = countsBlocks;
         _emitter = emitter;
         _trampolines = trampolines;
         _analyzer = new StepAnalyzer(handlers);
@@ -55,6 +57,11 @@ internal sealed unsafe partial class BlockTranslator
         Analyze();
         int start = _emitter.Position;
         BeginFlags();
+        if (_countsBlocks)
+        {
+            _emitter.IncrementState(StateOffsets.BlocksRun);
+        }
+
         _vectorsLoaded = false;
         BeginX87();
         _group = default;

@@ -18,6 +18,13 @@ internal sealed unsafe partial class Emitter
         Int32(immediate);
     }
 
+    /// <summary>Adds 1 to 64 bits of the state.</summary>
+    public void IncrementState(int offset)
+    {
+        MemoryForm(0x83, true, 0, HostRegister.Rbp, offset - StateBias);
+        Byte(1);
+    }
+
     /// <summary>Compares 32 bits of the state with a constant.</summary>
     public void CmpState32(int offset, int immediate)
     {

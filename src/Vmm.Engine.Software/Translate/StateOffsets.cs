@@ -29,5 +29,7 @@ internal static class StateOffsets
     public static readonly int X87TagsEmpty = Of(nameof(CpuState.FpuTagsEmpty));
     public static readonly int X87LastInstruction = Of(nameof(CpuState.FpuLastInstruction));
 
+    public static readonly int BlocksRun = Of(nameof(CpuState.BlocksRun));
+
     private static int Of(string field) => (int)Marshal.OffsetOf<CpuState>(field);
 }

@@ -22,6 +22,7 @@ internal sealed unsafe class Translator : IDisposable
     private readonly BlockTranslator _blocks;
     private readonly delegate* unmanaged<CpuState*, byte*, NativeExit> _enter;
     private readonly int _firstBlock;
+    private readonly bool _countsBlocks;
 
     // The interpreter's form of the flags that the image was last made from, or made into.
     private ulong _imageResult;
@@ -32,17 +33,20 @@ internal sealed unsafe class Translator : IDisposable
     private long _links;
     private long _entries;
     private long _interpretations;
+    private long _resumptions;
 
     /// <param name="state">State of the processor.</param>
     /// <param name="handlers">What the interpreter implements.</param>
     /// <param name="isolated">Whether each block ends in the run loop with all flags kept, for comparison with the interpreter.</param>
-    public Translator(CpuState* state, HandlerTable handlers, bool isolated)
+    /// <param name="countsBlocks">Whether translated code counts the blocks that it runs.</param>
+    public Translator(CpuState* state, HandlerTable handlers, bool isolated, bool countsBlocks = false)
     {
         _state = state;
+        _countsBlocks = countsBlocks;
         IsIsolated = isolated;
         _emitter = new Emitter(_memory);
         _trampolines = new Trampolines(_emitter);
-        _blocks = new BlockTranslator(_emitter, _trampolines, handlers, looksAhead: !isolated);
+        _blocks = new BlockTranslator(_emitter, _trampolines, handlers, looksAhead: !isolated, countsBlocks);
         _enter = (delegate* unmanaged<CpuState*, byte*, NativeExit>)_emitter.Address(_trampolines.Enter);
         _firstBlock = _emitter.Position;
         ForgetImage();
@@ -69,11 +73,20 @@ internal sealed unsafe class Translator : IDisposable
         new("translated code entered", _entries),
         new("ways out to the interpreter", _interpretations),
         new("bytes of translated code", _emitter.Position),
+        .. _countsBlocks ? BlockCounters : [],
+    ];
+
+    // A block that begins and was not entered was gone on to.
+    private IEnumerable<KeyValuePair<string, long>> BlockCounters =>
+    [
+        new("translated blocks run", (long)_state->BlocksRun),
+        new("chain hits", (long)_state->BlocksRun - (_entries - _resumptions)),
     ];
 
     /// <summary>Translates a block.</summary>
     public void Translate(Block* block)
     {
+        _state->Phase = (int)ProcessorPhase.Translating;
         int start = _blocks.Translate(block);
         int least = start + Tombstone;
         if (_emitter.Position < least)
@@ -83,6 +96,7 @@ internal sealed unsafe class Translator : IDisposable
 
         block->Native = _emitter.Address(start);
         _translations++;
+        _state->Phase = (int)ProcessorPhase.Interpreting;
     }
 
     /// <summary>The steps of the block that was translated last.</summary>
@@ -134,7 +148,9 @@ internal sealed unsafe class Translator : IDisposable
 
         _entries++;
         ulong image = s->NativeFlags;
+        s->Phase = (int)ProcessorPhase.Translated;
         NativeExit exit = _enter(s, code);
+        s->Phase = (int)ProcessorPhase.Interpreting;
         if (s->NativeFlags != image)
         {
             FlagImage.Load(s, s->NativeFlags);
@@ -172,7 +188,13 @@ internal sealed unsafe class Translator : IDisposable
 
         // It may have overwritten its own block, or have ended it here to leave the guest.
         s->CurrentInstruction = ++i;
-        return block->Mode != BlockMode.None && i->Weight != 0 ? Outcome.Next : Block.End(s, i);
+        if (block->Mode == BlockMode.None || i->Weight == 0)
+        {
+            return Block.End(s, i);
+        }
+
+        _resumptions++;
+        return Outcome.Next;
     }
 
     /// <summary>The code that goes on after an <see cref="InterpretSite"/>.</summary>

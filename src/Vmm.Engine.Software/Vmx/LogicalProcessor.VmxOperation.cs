@@ -1,4 +1,5 @@
 using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.Execute;
 using Vmm.Engine.Software.Segmentation;
 using Vmm.Engine.Software.State;
 using Vmm.Engine.Software.Vmx;
@@ -32,9 +33,22 @@ internal sealed unsafe partial class LogicalProcessor : ILogicalProcessor, ICurr
     [
         new("vm exits", NonRoot.ExitCount),
         new("instructions interpreted", (long)_state->InstructionsRetired),
+        new("tlb misses of reads", Mmu.ReadMisses),
+        new("tlb misses of writes", Mmu.WriteMisses),
+        new("tlb misses of fetches", Mmu.FetchMisses),
         new("page walks", Mmu.Walks),
         new("blocks decoded", Blocks.Decoded),
+        new("interpreting, us", Phases.Microseconds(ProcessorPhase.Interpreting)),
+        new("in exits, us", Phases.Microseconds(ProcessorPhase.Exit)),
         .. Translator?.Counters ?? [],
+        .. Translator == null ? [] : TranslatorTimes,
+        .. _lockstep == null ? [] : (KeyValuePair<string, long>[])[new("blocks compared", _lockstep.Compared)],
+    ];
+
+    private KeyValuePair<string, long>[] TranslatorTimes =>
+    [
+        new("in translated code, us", Phases.Microseconds(ProcessorPhase.Translated)),
+        new("translating, us", Phases.Microseconds(ProcessorPhase.Translating)),
     ];
 
     public VmxResult VmxOn(ulong region) => _operation.On(region);

@@ -1,4 +1,5 @@
 using Vmm.Engine.Software.Events;
+using Vmm.Engine.Software.Execute;
 using Vmm.Engine.Software.State;
 
 namespace Vmm.Engine.Software.Vmx;
@@ -107,6 +108,7 @@ internal sealed unsafe partial class NonRoot
     /// <summary>Waits in an inactive state until something may end it.</summary>
     public void WaitForEvent()
     {
+        _state->Phase = (int)ProcessorPhase.Waiting;
         if (_timer.IsRunning)
         {
             ulong now = _processor.Time.Timestamp;
@@ -120,6 +122,8 @@ internal sealed unsafe partial class NonRoot
 
         _wake.Reset();
         _state->EventPending = 1;
+        _state->Phase = (int)ProcessorPhase.Interpreting;
+        _processor.Phases.Wake();
     }
 
     /// <summary>Interrupts are not blocked (SDM Vol. 3C 26.2): IF set, no shadow.</summary>

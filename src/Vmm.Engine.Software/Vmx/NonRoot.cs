@@ -1,4 +1,5 @@
 using Vmm.Engine.Software.Decode;
+using Vmm.Engine.Software.Execute;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.Segmentation;
 using Vmm.Engine.Software.State;
@@ -183,7 +184,9 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
 
         while (true)
         {
+            _state->Phase = (int)ProcessorPhase.Exit;
             VmExitAction action = _sink!.OnExit(ref _exit);
+            _state->Phase = (int)ProcessorPhase.Interpreting;
             if (action == VmExitAction.Leave || Reenter())
             {
                 return action;

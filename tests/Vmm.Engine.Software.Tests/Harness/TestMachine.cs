@@ -30,9 +30,11 @@ internal sealed unsafe class TestMachine : IProcessorEvents, IMemoryExits, IDisp
     public const ulong PageTables = 0x10_0000;
 
     public TestMachine(
-        int bitness = 64, int memorySize = 4 << 20, int romSize = 0, HandlerTable? handlers = null, ExecutionTier tier = ExecutionTier.Translator)
+        int bitness = 64, int memorySize = 4 << 20, int romSize = 0, HandlerTable? handlers = null, ExecutionTier tier = ExecutionTier.Translator,
+        bool countsBlocks = false)
     {
         _tier = tier;
+        _countsBlocks = countsBlocks;
         Bitness = bitness;
         Memory = new FlatMemory(memorySize, romSize);
         HandlerTable table = new(handlers ?? InstructionSet.Handlers);
@@ -42,6 +44,7 @@ internal sealed unsafe class TestMachine : IProcessorEvents, IMemoryExits, IDisp
     }
 
     private readonly ExecutionTier _tier;
+    private readonly bool _countsBlocks;
 
     public int Bitness { get; }
 
@@ -79,7 +82,7 @@ internal sealed unsafe class TestMachine : IProcessorEvents, IMemoryExits, IDisp
             table.Set(Code.Hlt, &Halt);
         }
 
-        LogicalProcessor processor = new(HostMemory, Time, index, table, this, this, _tier, threshold: 1);
+        LogicalProcessor processor = new(HostMemory, Time, index, table, this, this, _tier, threshold: 1, _countsBlocks);
         InitialState.Set(processor, Bitness, Memory);
         return processor;
     }

@@ -48,14 +48,14 @@ internal sealed class PagingOperations
             Span<ulong> tables = memory.Slice((int)(space / 8), (int)(PagedLayout.TablesLength / 8));
             const ulong All = Present | Writable | User;
 
-            // Global: in which space a walk for it comes first, and whether one does in the other, is up to the processor.
+            // What leads to global pages is marked already: whether a walk for one comes in this space or the other is up to the processor.
             const ulong Kernel = Present | Writable | Large | Global | Accessed | Dirty;
             tables[0] = (space + 0x1000) | All | Accessed;
             tables[512] = (space + PagedLayout.KernelDirectory) | All | Accessed;
-            tables[513] = (space + PagedLayout.WindowDirectory) | All;
+            tables[513] = (space + PagedLayout.WindowDirectory) | All | Accessed;
             tables[1024] = Kernel;
             tables[1025] = PagedLayout.Pool | Kernel;
-            tables[1536] = (space + PagedLayout.WindowTable) | All;
+            tables[1536] = (space + PagedLayout.WindowTable) | All | Accessed;
             tables[1537] = (space + PagedLayout.WindowTable + 0x1000) | All;
             for (int slot = 0; slot < Slots; slot++)
             {
@@ -168,7 +168,6 @@ internal sealed class PagingOperations
             return entry;
         }
 
-        // Which space's entry a walk for a global page marks is up to the processor.
         entry |= IsGlobal(slot) ? Global | Accessed | Dirty : 0;
         entry ^= _random.Next(5) == 0 ? Present : 0;
         entry ^= _random.Next(4) == 0 ? Writable : 0;
@@ -226,11 +225,12 @@ internal sealed class PagingOperations
         Invalidate(a, _space, PagedLayout.Slot(slot), global: false, whole: false);
     }
 
-    // Rights and accessed bits of the entries that lead to the window's tables, in both spaces.
+    // Rights of the entries that lead to the window's tables, in both spaces; accessed bits where they lead to no global page.
     private void ChangeDirectory(Assembler a)
     {
         uint offset = Directories[_random.Next(Directories.Length)];
-        int bit = (int)(_random.Next(8) switch { 0 => Present, < 3 => Writable, < 5 => User, _ => Accessed });
+        bool marks = offset == PagedLayout.WindowDirectory + 8;
+        int bit = (int)(_random.Next(marks ? 8 : 5) switch { 0 => Present, < 3 => Writable, < 5 => User, _ => Accessed });
         bool clears = bit == (int)Accessed || _random.Next(2) == 0;
         foreach (uint space in PagedLayout.Spaces)
         {
