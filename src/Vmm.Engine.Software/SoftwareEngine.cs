@@ -1,4 +1,4 @@
-using Vmm.Engine.Software.Instructions.System;
+using Vmm.Engine.Software.Instructions;
 using Vmm.Engine.Software.Vmx;
 
 namespace Vmm.Engine.Software;
@@ -8,6 +8,9 @@ namespace Vmm.Engine.Software;
 /// <param name="counting">What is counted beyond what costs nothing.</param>
 public sealed class SoftwareEngine(ExecutionTier tier = ExecutionTier.Translator, ExecutionCounting counting = ExecutionCounting.None) : IVmxEngine
 {
+    // Made on another thread while the caller prepares a machine: it takes a while and is the same for all.
+    private readonly Task _handlers = Task.Run(() => InstructionSet.Handlers);
+
     public string Name => "software";
 
     public VmxCapabilities Capabilities => EngineCapabilities.Instance;

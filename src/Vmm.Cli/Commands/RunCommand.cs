@@ -32,6 +32,7 @@ internal static class RunCommand
         using CancellationTokenSource stop = new();
         using EndingSignals signals = new(stop);
         (string? machineFile, string? image) = RunOptions.Target(arguments);
+        using PluginHost plugins = Plugins.OpenOwn();
         List<KeyValuePair<string, string?>> values = [];
         if (image is not null)
         {
@@ -42,7 +43,7 @@ internal static class RunCommand
         using SavedMachine? saved = arguments.Find(RunOptions.Restore) is { } file ? SavedMachine.Open(file) : null;
         MachineDescription description = saved?.Describe(Unique(values)) ?? Read(MachineConfiguration.Load(machineFile, Unique(values)));
         Messages log = new(arguments.Has(RunOptions.Verbose) ? DeviceLogLevel.Debug : DeviceLogLevel.Warning);
-        using PluginHost plugins = Plugins.Open(description.PluginFolders);
+        plugins.Look(description.PluginFolders);
         using RawTerminal? terminal = description.Serial == "stdio" ? RawTerminal.Enter() : null;
         EscapeKeys? keys = terminal is null ? null : new EscapeKeys(stop.Cancel, () => Messages.Text(KeysHelp));
         MachineBuilder builder = new(plugins, Engines.Create(description.Engine, description.EngineOptions), log, () => new StandardStreams(keys));

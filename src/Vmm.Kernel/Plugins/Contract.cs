@@ -13,6 +13,7 @@ internal sealed class Contract
     public const string AssemblyName = "Vmm.Sdk.Abstractions";
 
     private readonly Dictionary<string, (HashSet<string> Members, string? Base)> _types = [];
+    private readonly Dictionary<Guid, string[]> _missing = [];
 
     private Contract(AssemblyFile file)
     {
@@ -54,8 +55,29 @@ internal sealed class Contract
         return new Contract(file);
     }
 
-    /// <summary>What an assembly references in the contract and this host does not have; names as people write them.</summary>
-    public IEnumerable<string> MissingFor(AssemblyFile file)
+    /// <summary>
+    /// What an assembly references in the contract and this host does not have; names as people write them. Each plugin brings
+    /// the same libraries: one module is read once.
+    /// </summary>
+    public IReadOnlyList<string> MissingFor(AssemblyFile file)
+    {
+        Guid module = file.Metadata.GetGuid(file.Metadata.GetModuleDefinition().Mvid);
+        lock (_missing)
+        {
+            if (_missing.TryGetValue(module, out string[]? known))
+            {
+                return known;
+            }
+        }
+
+        string[] missing = [.. FindMissing(file).Distinct().Order(StringComparer.Ordinal)];
+        lock (_missing)
+        {
+            return _missing[module] = missing;
+        }
+    }
+
+    private IEnumerable<string> FindMissing(AssemblyFile file)
     {
         MetadataReader metadata = file.Metadata;
         HashSet<string> referenced = [];

@@ -99,8 +99,8 @@ internal static partial class PluginFolder
                 return $"{file.FileName} was built for contract {asked.Major}.x; this host has {contract.Version}: get a build of the plugin for {contract.AssemblyVersion.Major}.x";
             }
 
-            string[] missing = [.. contract.MissingFor(file).Distinct().Order(StringComparer.Ordinal)];
-            if (missing.Length > 0)
+            IReadOnlyList<string> missing = contract.MissingFor(file);
+            if (missing.Count > 0)
             {
                 return $"{file.FileName} needs {string.Join(", ", missing)}, which contract {contract.Version} of this host does not have (built against {built}): use a newer host, or a plugin built for {contract.Version}";
             }

@@ -6,21 +6,37 @@ namespace Vmm.Kernel.Plugins;
 /// The plugins of this process. Opening it reads metadata only; code of a plugin runs when something of it is first
 /// created. A broken plugin is one refused line in <see cref="Report"/>. Members are callable from any thread.
 /// </summary>
+/// <remarks>
+/// Starting is what a user waits for: folders are looked at on other threads while the caller goes on, until somebody asks
+/// what was found, and <see cref="LoadAhead"/> loads plugins while a machine is being built.
+/// </remarks>
 public sealed class PluginHost : IDisposable
 {
     private readonly IContainer _root = new ContainerBuilder().Build();
     private readonly Dictionary<string, PluginDescription> _plugins = new(StringComparer.Ordinal);
     private readonly Dictionary<(ContributionKind Kind, string Name), ContributionDescription> _contributions = [];
-    private readonly Dictionary<string, LoadedPlugin> _loaded = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Lazy<LoadedPlugin>> _loaded = new(StringComparer.Ordinal);
     private readonly Lock _loading = new();
     private readonly List<PluginCandidate> _report = [];
+    private readonly Lazy<Contract> _contract = new(Contract.OfThisHost);
+    private readonly HashSet<string> _folders = new(StringComparer.Ordinal);
+    private readonly Lock _discovery = new();
+    private readonly Queue<Task<PluginCandidate>> _lookedAt = [];
+    private Task _loadingAhead = Task.CompletedTask;
 
     private PluginHost()
     {
     }
 
     /// <summary>Every folder that was looked at, in the order of discovery, with the verdict on it.</summary>
-    public IReadOnlyList<PluginCandidate> Report => _report;
+    public IReadOnlyList<PluginCandidate> Report
+    {
+        get
+        {
+            CompleteDiscovery();
+            return _report;
+        }
+    }
 
     /// <summary>
     /// Looks for plugins. A folder with a .dll in it is one plugin; any other is a folder of plugins, taken in the
@@ -31,27 +47,48 @@ public sealed class PluginHost : IDisposable
     public static PluginHost Open(IReadOnlyList<string> folders)
     {
         var host = new PluginHost();
-        Contract contract = Contract.OfThisHost();
-        foreach (string folder in folders.SelectMany(Candidates).Distinct(StringComparer.Ordinal))
+        try
         {
-            host.Add(PluginFolder.Examine(folder, contract));
+            host.Look(folders);
+            return host;
         }
+        catch
+        {
+            host.Dispose();
+            throw;
+        }
+    }
 
-        return host;
+    /// <summary>Looks for more plugins, as <see cref="Open"/> does; those that were found before keep what they claim.</summary>
+    /// <param name="folders">The folders, in order of precedence.</param>
+    /// <exception cref="PluginException">A folder does not exist.</exception>
+    public void Look(IEnumerable<string> folders)
+    {
+        lock (_discovery)
+        {
+            foreach (string folder in folders.SelectMany(Candidates).Where(_folders.Add))
+            {
+                _lookedAt.Enqueue(Task.Run(() => PluginFolder.Examine(folder, _contract.Value)));
+            }
+        }
     }
 
     /// <summary>Finds a contribution by the name that configuration uses.</summary>
     /// <param name="kind">What it must be.</param>
     /// <param name="name">Its name.</param>
     /// <exception cref="PluginException">There is none; the message has the nearest name.</exception>
-    public ContributionDescription Find(ContributionKind kind, string name) =>
-        _contributions.TryGetValue((kind, name), out ContributionDescription? found) ? found : throw Unknown(kind, name);
+    public ContributionDescription Find(ContributionKind kind, string name)
+    {
+        CompleteDiscovery();
+        return _contributions.TryGetValue((kind, name), out ContributionDescription? found) ? found : throw Unknown(kind, name);
+    }
 
     /// <summary>Finds an accepted plugin by its id.</summary>
     /// <param name="id">The id.</param>
     /// <exception cref="PluginException">There is none; the message has the reason for a refused one, or the nearest id.</exception>
     public PluginDescription FindPlugin(string id)
     {
+        CompleteDiscovery();
         if (_plugins.TryGetValue(id, out PluginDescription? plugin))
         {
             return plugin;
@@ -71,12 +108,45 @@ public sealed class PluginHost : IDisposable
     /// <summary>Opens the scope of one VM, which owns what is created in it.</summary>
     public PluginScope OpenScope() => new(this);
 
+    /// <summary>
+    /// Begins to load the plugins of contributions that will be created soon, on another thread. What is wrong with one is
+    /// told to whoever creates it.
+    /// </summary>
+    /// <param name="contributions">The contributions by kind and name, in the order in which they will be created.</param>
+    public void LoadAhead(IReadOnlyList<(ContributionKind Kind, string Name)> contributions)
+    {
+        CompleteDiscovery();
+        Task loading = Task.Run(() =>
+        {
+            foreach ((ContributionKind Kind, string Name) contribution in contributions)
+            {
+                if (_contributions.TryGetValue(contribution, out ContributionDescription? found))
+                {
+                    try
+                    {
+                        Load(found.PluginId);
+                    }
+                    catch (Exception)
+                    {
+                        // Kept for whoever asks.
+                    }
+                }
+            }
+        });
+        lock (_loading)
+        {
+            _loadingAhead = Task.WhenAll(_loadingAhead, loading);
+        }
+    }
+
     /// <summary>Ends the composition of all plugins. Scopes of VMs must have been disposed of before.</summary>
     public void Dispose()
     {
-        foreach (LoadedPlugin plugin in _loaded.Values)
+        CompleteDiscovery();
+        _loadingAhead.Wait();
+        foreach (Lazy<LoadedPlugin> plugin in _loaded.Values.Where(plugin => plugin.IsValueCreated))
         {
-            plugin.Dispose();
+            plugin.Value.Dispose();
         }
 
         _root.Dispose();
@@ -85,14 +155,28 @@ public sealed class PluginHost : IDisposable
     /// <summary>The code of a plugin; loaded at the first call.</summary>
     internal LoadedPlugin Load(string id)
     {
+        Lazy<LoadedPlugin>? loaded;
         lock (_loading)
         {
-            if (!_loaded.TryGetValue(id, out LoadedPlugin? loaded))
+            if (!_loaded.TryGetValue(id, out loaded))
             {
-                _loaded[id] = loaded = new LoadedPlugin(_plugins[id], _root);
+                PluginDescription plugin = _plugins[id];
+                _loaded[id] = loaded = new Lazy<LoadedPlugin>(() => new LoadedPlugin(plugin, _root));
             }
+        }
 
-            return loaded;
+        return loaded.Value;
+    }
+
+    // What was found, in the order of the folders whatever was read first.
+    private void CompleteDiscovery()
+    {
+        lock (_discovery)
+        {
+            while (_lookedAt.TryDequeue(out Task<PluginCandidate>? candidate))
+            {
+                Add(candidate.GetAwaiter().GetResult());
+            }
         }
     }
 

@@ -26,6 +26,7 @@ internal sealed class MachineAssembly(
 
     public AssembledMachine Complete(BootPlan boot)
     {
+        plugins.LoadAhead(Contributions(description));
         IVcpuScheduler scheduler = Create<IVcpuScheduler>(ContributionKind.Scheduler, description.Scheduler, new Dictionary<Type, object>());
         int threads = Math.Min(description.ProcessorCount, Environment.ProcessorCount);
         _pool = new CpuPool(description.Name, threads, log, scheduler, description.Scheduler.Type);
@@ -45,6 +46,17 @@ internal sealed class MachineAssembly(
         _pool?.Dispose();
         _scope.DisposeAsync().AsTask().Wait();
     }
+
+    // In the order in which they are created.
+    private static (ContributionKind Kind, string Name)[] Contributions(MachineDescription machine) =>
+    [
+        (ContributionKind.Scheduler, machine.Scheduler.Type),
+        .. machine.Devices.Select(device => (ContributionKind.Device, device.Type)),
+        .. machine.Disks.SelectMany(disk => ((ContributionKind, string)[])[(ContributionKind.BlockBackend, disk.Format), (ContributionKind.Device, disk.Device)]),
+        .. machine.Networks.SelectMany(network =>
+            ((ContributionKind, string)[])[(ContributionKind.NetworkBackend, network.Backend), (ContributionKind.Device, network.Device)]),
+        .. machine.ExitHandlers.Select(handler => (ContributionKind.ExitHandler, handler.Type)),
+    ];
 
     private void PlugEverything(VirtualMachine machine)
     {
