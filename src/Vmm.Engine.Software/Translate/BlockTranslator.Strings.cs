@@ -56,9 +56,12 @@ internal sealed unsafe partial class BlockTranslator
             EmitOnce(size, moves);
         }
 
-        if (nothing != 0)
+        if (repeats)
         {
             _emitter.Bind(nothing);
+
+            // It may have been suspended before; see Repetition.
+            _emitter.AndState32(StateOffsets.SystemFlags, ~(int)Vmm.Vmx.RflagsBits.Rf);
         }
 
         Resume(exit, n);

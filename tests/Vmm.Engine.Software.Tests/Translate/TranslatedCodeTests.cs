@@ -5,6 +5,7 @@ using Vmm.Engine.Software.Tests.Differential.Native;
 using Vmm.Engine.Software.Tests.Harness;
 using Vmm.Vmx;
 using static Iced.Intel.AssemblerRegisters;
+using RflagsBits = Vmm.Vmx.RflagsBits;
 
 namespace Vmm.Engine.Software.Tests.Translate;
 
@@ -126,6 +127,23 @@ public sealed unsafe class TranslatedCodeTests
             }
         });
         Assert.Equal(77UL, machine.State->Gpr.Rax);
+    }
+
+    [NativeTheory]
+    [InlineData(0)]
+    [InlineData(5)]
+    public void A_repetition_that_was_suspended_ends_with_RF_clear(int left)
+    {
+        using TestMachine machine = new();
+        machine.State->SystemFlags |= (ulong)RflagsBits.Rf;
+        machine.Run(a =>
+        {
+            a.mov(rdi, (long)TestMachine.DataAddress);
+            a.mov(ecx, left);
+            a.rep.stosb();
+            a.nop();
+        });
+        Assert.Equal(0UL, machine.State->SystemFlags & (ulong)RflagsBits.Rf);
     }
 
     [NativeFact]
