@@ -65,7 +65,7 @@ internal sealed unsafe partial class Mmu
     /// </summary>
     public byte* ClearForWrite(ulong linear, int length)
     {
-        if (_privilege == Guarded || !IsCanonical(linear))
+        if (IsGuarded || !IsCanonical(linear))
         {
             return null;
         }
@@ -139,7 +139,7 @@ internal sealed unsafe partial class Mmu
     // Entries hold for accesses of the current privilege; accesses of the processor itself leave none.
     private void Fill(ulong linear, Translation* page, in LinearAccess access)
     {
-        if (_privilege == Guarded || access.IsImplicit || page->Host == null)
+        if (IsGuarded || access.IsImplicit || page->Host == null)
         {
             return;
         }
@@ -148,14 +148,14 @@ internal sealed unsafe partial class Mmu
         ReadMisses += access.Kind == AccessKind.Read ? 1 : 0;
         if ((page->Flags & PageFlags.EptRead) != 0)
         {
-            ReadTable.Fill(linearPage, page->Host);
+            _context.ReadTable(Privilege).Fill(linearPage, page->Host);
         }
 
         if (access.Kind == AccessKind.Write && TakesPlainWrites(page))
         {
             WriteMisses++;
             _physical.MarkDirty(page->Physical);
-            WriteTable.Fill(linearPage, page->Host);
+            _context.WriteTable(Privilege).Fill(linearPage, page->Host);
         }
     }
 
@@ -164,7 +164,7 @@ internal sealed unsafe partial class Mmu
 
     private bool ReadPage(in Translation page, ulong linear, Span<byte> destination)
     {
-        if (_privilege == Guarded && WatchesData)
+        if (IsGuarded && WatchesData)
         {
             Watch(linear, destination.Length, write: false);
         }
@@ -202,7 +202,7 @@ internal sealed unsafe partial class Mmu
 
     private bool WritePage(in Translation page, ulong linear, ReadOnlySpan<byte> source)
     {
-        if (_privilege == Guarded && WatchesData)
+        if (IsGuarded && WatchesData)
         {
             Watch(linear, source.Length, write: true);
         }
@@ -300,7 +300,7 @@ internal sealed unsafe partial class Mmu
             return false;
         }
 
-        if (_privilege != Guarded)
+        if (!IsGuarded)
         {
             return true;
         }

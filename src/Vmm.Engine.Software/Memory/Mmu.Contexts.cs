@@ -17,15 +17,17 @@ internal sealed unsafe partial class Mmu
     private ProcessContextTlb _context;
     private long _contextLoads;
 
-    // Privilege whose tables are in use; Guarded: none.
-    private int _privilege;
-    private const int Guarded = 3;
-    private const int User = 2;
-    private const int SupervisorUnderSmap = 1;
+    // Data breakpoints or a trial run: every access needs attention.
+    private bool _isGuarded;
 
-    private LinearTlb ReadTable => _context.Tables[_privilege * 2];
+    private bool IsGuarded => _isGuarded || ChecksAlignment;
 
-    private LinearTlb WriteTable => _context.Tables[(_privilege * 2) + 1];
+    private TlbPrivilege Privilege => _state->Cpl == 3 ? TlbPrivilege.User
+        : (_state->SystemFlags & (ulong)RflagsBits.Ac) == 0 ? WithoutAc
+        : TlbPrivilege.Supervisor;
+
+    private TlbPrivilege WithoutAc =>
+        (_state->Cr4 & (ulong)Cr4Bits.Smap) != 0 ? TlbPrivilege.SupervisorUnderSmap : TlbPrivilege.Supervisor;
 
     /// <summary>
     /// After CR3 was written: its PCID (with CR4.PCIDE) becomes current, and is flushed unless <paramref name="keep"/> (bit 63 of the value written).
@@ -84,27 +86,21 @@ internal sealed unsafe partial class Mmu
     /// <summary>Selects the tables for the current CPL, EFLAGS.AC, CR4.SMAP, CR0.AM and data breakpoints.</summary>
     public void UpdatePrivilege()
     {
-        CpuState* s = _state;
-        bool ac = (s->SystemFlags & (ulong)RflagsBits.Ac) != 0;
-        if (ChecksAlignment || WatchesData || _journal != null)
-        {
-            _privilege = Guarded;
-            s->ReadTlb = _empty.Entries;
-            s->WriteTlb = _empty.Entries;
-            return;
-        }
+        _isGuarded = _journal != null || WatchesData;
+        SelectTables(TlbPrivilege.Supervisor, TlbPrivilege.Supervisor);
+        SelectTables(TlbPrivilege.SupervisorUnderSmap, WithoutAc);
+        SelectTables(TlbPrivilege.User, TlbPrivilege.User);
+        TlbPrivilege privilege = Privilege;
+        bool aligned = ChecksAlignment;
+        _state->ReadTlb = aligned ? _empty.Entries : (TlbEntry*)_state->PrivilegeTlbs[(int)privilege];
+        _state->WriteTlb = aligned ? _empty.Entries : (TlbEntry*)_state->PrivilegeTlbs[(int)privilege + 1];
+    }
 
-        if (s->Cpl == 3)
-        {
-            _privilege = User;
-        }
-        else
-        {
-            _privilege = !ac && (s->Cr4 & (ulong)Cr4Bits.Smap) != 0 ? SupervisorUnderSmap : 0;
-        }
-
-        s->ReadTlb = ReadTable.Entries;
-        s->WriteTlb = WriteTable.Entries;
+    // What a change to one privilege, without the memory unit's help, finds.
+    private void SelectTables(TlbPrivilege privilege, TlbPrivilege tables)
+    {
+        _state->PrivilegeTlbs[(int)privilege] = (ulong)(_isGuarded ? _empty : _context.ReadTable(tables)).Entries;
+        _state->PrivilegeTlbs[(int)privilege + 1] = (ulong)(_isGuarded ? _empty : _context.WriteTable(tables)).Entries;
     }
 
     /// <summary>Drops write permissions for a page, by host address; false when there were none.</summary>

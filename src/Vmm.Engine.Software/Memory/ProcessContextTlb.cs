@@ -6,11 +6,11 @@ namespace Vmm.Engine.Software.Memory;
 /// </summary>
 internal sealed unsafe class ProcessContextTlb : IDisposable
 {
-    // Read and write tables: supervisor free to access user pages, supervisor under SMAP, user.
     private readonly LinearTlb[] _tables = [new(), new(), new(), new(), new(), new()];
 
-    /// <summary>Tables, by privilege times 2, plus 1 for writes.</summary>
-    public ReadOnlySpan<LinearTlb> Tables => _tables;
+    public LinearTlb ReadTable(TlbPrivilege privilege) => _tables[(int)privilege];
+
+    public LinearTlb WriteTable(TlbPrivilege privilege) => _tables[(int)privilege + 1];
 
     public int Pcid { get; set; }
 

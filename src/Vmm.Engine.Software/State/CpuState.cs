@@ -39,6 +39,12 @@ internal unsafe struct CpuState
     public Memory.TlbEntry* ReadTlb;
     public Memory.TlbEntry* WriteTlb;
 
+    /// <summary>
+    /// What <see cref="ReadTlb"/> and <see cref="WriteTlb"/> become when the privilege changes: pairs for supervisors with
+    /// EFLAGS.AC set, without, and for users; see <see cref="Memory.TlbPrivilege"/>.
+    /// </summary>
+    public fixed ulong PrivilegeTlbs[6];
+
     /// <summary>Base addresses for address generation, by <see cref="SegmentRegister"/>; index <see cref="FlatSegment"/> is always zero.</summary>
     public fixed ulong SegmentBase[8];
 
@@ -88,6 +94,9 @@ internal unsafe struct CpuState
 
     /// <summary>Not 0: an exit follows each instruction ("monitor trap flag", SDM Vol. 3C 26.5.2).</summary>
     public byte TrapsInstructions;
+
+    /// <summary>Not 0: "interrupt-window exiting". What may set IF has to look for interrupts.</summary>
+    public byte AwaitsInterruptWindow;
 
     /// <summary>RF was set when the instruction that runs now began: it ends with the instruction.</summary>
     public byte ResumeFlagEnds;

@@ -7,6 +7,8 @@ namespace Vmm.Engine.Software.Translate;
 /// <summary>What kernels do at every entry and exit, and instructions with two memory operands.</summary>
 internal sealed unsafe partial class BlockTranslator
 {
+    private const int ResultFlags = (int)(ArithmeticFlags.All & ~ArithmeticFlags.Overflow);
+
     private void EmitPushMemory(int n)
     {
         EmitReadOperand(n);
@@ -50,23 +52,43 @@ internal sealed unsafe partial class BlockTranslator
         _emitter.Store(RegisterMap.Address, 0, RegisterMap.Scratch);
     }
 
-    // The image has OF in bit 0 and the rest in bits 15:8, at their places in RFLAGS.
     private void EmitPushFlags(int n)
+    {
+        EmitReadFlags();
+        EmitPushScratch(n);
+        MoveStack(-8);
+        ResumeLookups(n);
+    }
+
+    // RFLAGS without VM and RF to RAX. The image has OF in bit 0 and the rest in bits 15:8, at their places in RFLAGS.
+    private void EmitReadFlags()
     {
         GiveUpHostFlags(FlagUse.All);
         _emitter.LoadStateAx(StateOffsets.NativeFlags);
         _emitter.Mov32(HostRegister.R11, HostRegister.Rax);
         _emitter.ShiftRight32(HostRegister.Rax, 8);
-        _emitter.And32(HostRegister.Rax, 0xD5);
+        _emitter.And32(HostRegister.Rax, ResultFlags);
         _emitter.And32(HostRegister.R11, 1);
         _emitter.ShiftLeft32(HostRegister.R11, 11);
         _emitter.RegisterForm(0x0B, false, HostRegister.Rax, HostRegister.R11); // OR
         _emitter.LoadState(HostRegister.R11, StateOffsets.SystemFlags);
         _emitter.And32(HostRegister.R11, ~(int)(Vmm.Vmx.RflagsBits.Vm | Vmm.Vmx.RflagsBits.Rf));
         _emitter.RegisterForm(0x0B, true, HostRegister.Rax, HostRegister.R11);
-        EmitPushScratch(n);
-        MoveStack(-8);
-        ResumeLookups(n);
+    }
+
+    // RFLAGS from RAX, the image too.
+    private void EmitWriteFlags()
+    {
+        _emitter.StoreState(StateOffsets.SystemFlags, HostRegister.Rax);
+        _emitter.AndState32(StateOffsets.SystemFlags, ~(int)ArithmeticFlags.All);
+        _emitter.OrState32(StateOffsets.SystemFlags, (int)Vmm.Vmx.RflagsBits.Fixed1);
+        _emitter.Mov32(HostRegister.R11, HostRegister.Rax);
+        _emitter.And32(HostRegister.R11, ResultFlags);
+        _emitter.ShiftLeft32(HostRegister.R11, 8);
+        _emitter.ShiftRight32(HostRegister.Rax, 11);
+        _emitter.And32(HostRegister.Rax, 1);
+        _emitter.RegisterForm(0x0B, false, HostRegister.Rax, HostRegister.R11);
+        _emitter.StoreStateAx(StateOffsets.NativeFlags);
     }
 
     private void EmitSwapGs(int n)

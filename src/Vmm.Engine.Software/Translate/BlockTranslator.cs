@@ -194,6 +194,15 @@ internal sealed unsafe partial class BlockTranslator
             case StepKind.DisableInterrupts:
                 EmitDisableInterrupts(n);
                 break;
+            case StepKind.AllowAccess or StepKind.PreventAccess:
+                EmitAccessControl(n);
+                break;
+            case StepKind.SystemCall:
+                EmitSystemCall(n);
+                break;
+            case StepKind.SystemReturn:
+                EmitSystemReturn(n);
+                break;
             case StepKind.MoveString or StepKind.StoreString:
                 EmitString(n);
                 break;

@@ -25,6 +25,25 @@ internal sealed unsafe partial class Emitter
         Byte(1);
     }
 
+    /// <summary>The low 16 bits of a register to the state.</summary>
+    public void StoreState16(int offset, HostRegister from)
+    {
+        Byte(0x66);
+        MemoryForm(0x89, false, from, HostRegister.Rbp, offset - StateBias);
+    }
+
+    public void StoreStateByte(int offset, int immediate)
+    {
+        MemoryForm(0xC6, false, 0, HostRegister.Rbp, offset - StateBias);
+        Byte(immediate);
+    }
+
+    public void OrState32(int offset, int mask)
+    {
+        MemoryForm(0x81, false, (HostRegister)1, HostRegister.Rbp, offset - StateBias);
+        Int32(mask);
+    }
+
     /// <summary>Compares 32 bits of the state with a constant.</summary>
     public void CmpState32(int offset, int immediate)
     {

@@ -49,12 +49,6 @@ internal sealed unsafe partial class Emitter
     /// <summary>MOVZX of a byte of the state.</summary>
     public void LoadStateByte(HostRegister to, int offset) => LoadZeroExtended(to, HostRegister.Rbp, offset - StateBias, 1);
 
-    public void StoreState16(int offset, HostRegister from)
-    {
-        Byte(0x66);
-        MemoryForm(0x89, false, from, HostRegister.Rbp, offset - StateBias);
-    }
-
     /// <summary>A byte to the state, from RAX, RCX, RDX or RBX.</summary>
     public void StoreStateByte(int offset, HostRegister from) => MemoryForm(0x88, false, from, HostRegister.Rbp, offset - StateBias);
 

@@ -135,6 +135,8 @@ internal sealed unsafe partial class Emitter(CodeMemory memory) : CodeWriter
 
     public void ShiftRight32(HostRegister register, int count) => ByteImmediateForm(0xC1, false, 5, register, count);
 
+    public void ShiftLeft(HostRegister register, int count) => ByteImmediateForm(0xC1, true, 4, register, count);
+
     public void ShiftRightSigned(HostRegister register, int count, bool wide) => ByteImmediateForm(0xC1, wide, 7, register, count);
 
     public void ShiftLeft32(HostRegister register, int count) => ByteImmediateForm(0xC1, false, 4, register, count);
@@ -142,6 +144,18 @@ internal sealed unsafe partial class Emitter(CodeMemory memory) : CodeWriter
     public void And32(HostRegister register, int mask)
     {
         RegisterForm(0x81, false, (HostRegister)4, register);
+        Int32(mask);
+    }
+
+    public void Or32(HostRegister register, int mask)
+    {
+        RegisterForm(0x81, false, (HostRegister)1, register);
+        Int32(mask);
+    }
+
+    public void Test32(HostRegister register, int mask)
+    {
+        RegisterForm(0xF7, false, 0, register);
         Int32(mask);
     }
 

@@ -186,6 +186,16 @@ internal sealed unsafe class Lockstep
                 return $"RFLAGS: translated {ArithmeticFlags.ReadRflags(native):x}, interpreted {ArithmeticFlags.ReadRflags(interpreted):x}";
             }
 
+            if (!SameSegments(native, interpreted))
+            {
+                return "segments, privilege or mode";
+            }
+
+            if (!HasTablesOfItsPrivilege())
+            {
+                return "TLB tables";
+            }
+
             int vectors = CpuState.VectorOffset;
             if (!new ReadOnlySpan<byte>((byte*)native + vectors, 16 * CpuState.VectorStride).SequenceEqual(_interpreted.AsSpan(vectors, 16 * CpuState.VectorStride)))
             {
@@ -199,6 +209,24 @@ internal sealed unsafe class Lockstep
 
             return X87Comparison.Difference(native, interpreted) ?? (_journal.IsRedone() ? null : "memory");
         }
+    }
+
+    private static bool SameSegments(CpuState* native, CpuState* interpreted)
+    {
+        int length = (int)((byte*)&native->GdtrBase - (byte*)&native->Es);
+        return native->Cpl == interpreted->Cpl && native->BlockMode == interpreted->BlockMode
+            && (uint)native->LocalJumpKey == native->BlockMode && (uint)native->GlobalJumpKey == native->BlockMode
+            && new ReadOnlySpan<byte>(&native->Es, length).SequenceEqual(new ReadOnlySpan<byte>(&interpreted->Es, length))
+            && new ReadOnlySpan<ulong>(native->SegmentBase, 8).SequenceEqual(new ReadOnlySpan<ulong>(interpreted->SegmentBase, 8));
+    }
+
+    // The interpreter ran with none: what the memory unit would choose must be what the translation has chosen.
+    private bool HasTablesOfItsPrivilege()
+    {
+        CpuState* s = _processor.State;
+        (nint Read, nint Write) chosen = ((nint)s->ReadTlb, (nint)s->WriteTlb);
+        _processor.Mmu.UpdatePrivilege();
+        return chosen == ((nint)s->ReadTlb, (nint)s->WriteTlb);
     }
 
     private static ulong InRflags(RflagsBits flags)

@@ -14,6 +14,15 @@ internal static class StateOffsets
     public static readonly int EventPending = Of(nameof(CpuState.EventPending));
     public static readonly int ReadTlb = Of(nameof(CpuState.ReadTlb));
     public static readonly int WriteTlb = Of(nameof(CpuState.WriteTlb));
+    public static readonly int PrivilegeTlbs = Of(nameof(CpuState.PrivilegeTlbs));
+    public static readonly int AwaitsInterruptWindow = Of(nameof(CpuState.AwaitsInterruptWindow));
+    public static readonly int BlockMode = Of(nameof(CpuState.BlockMode));
+    public static readonly int Efer = Of(nameof(CpuState.Efer));
+    public static readonly int Star = Of(nameof(CpuState.Star));
+    public static readonly int Lstar = Of(nameof(CpuState.Lstar));
+    public static readonly int Fmask = Of(nameof(CpuState.Fmask));
+    public static readonly int Cs = Of(nameof(CpuState.Cs));
+    public static readonly int Ss = Of(nameof(CpuState.Ss));
     public static readonly int SegmentBase = Of(nameof(CpuState.SegmentBase));
     public static readonly int LocalJumpKey = Of(nameof(CpuState.LocalJumpKey));
     public static readonly int GlobalJumpKey = Of(nameof(CpuState.GlobalJumpKey));

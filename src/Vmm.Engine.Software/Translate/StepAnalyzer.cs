@@ -53,6 +53,8 @@ internal sealed unsafe class StepAnalyzer(HandlerTable handlers)
             Mnemonic.Pop => Pop(ref step),
             Mnemonic.Pushfq when source.Code == Code.Pushfq => Scratching(ref step, StepKind.PushFlags),
             Mnemonic.Swapgs when (mode & BlockMode.User) == 0 => Scratching(ref step, StepKind.SwapGs),
+            Mnemonic.Stac when (mode & BlockMode.User) == 0 => Scratching(ref step, StepKind.AllowAccess),
+            Mnemonic.Clac when (mode & BlockMode.User) == 0 => Scratching(ref step, StepKind.PreventAccess),
             Mnemonic.Leave => source.Code == Code.Leaveq ? Leave(ref step) : StepKind.Interpret,
             Mnemonic.Cwde or Mnemonic.Cdqe => Writing(ref step, RegisterMap.Rax, StepKind.SignExtend),
             Mnemonic.Cdq or Mnemonic.Cqo => Writing(ref step, RegisterMap.Rdx, StepKind.SignExtend),
@@ -107,6 +109,10 @@ internal sealed unsafe class StepAnalyzer(HandlerTable handlers)
                 return StepKind.IndirectCallByMemory;
             case Code.Cli when (mode & BlockMode.User) == 0:
                 return StepKind.DisableInterrupts;
+            case Code.Syscall:
+                return StepKind.SystemCall;
+            case Code.Sysretq when (mode & BlockMode.User) == 0:
+                return StepKind.SystemReturn;
             default:
                 return interpreted;
         }

@@ -38,6 +38,12 @@ internal enum StepKind : byte
 
     /// <summary>FWAIT: no exception is pending while x87 state is in the host's.</summary>
     WaitForX87,
+
+    /// <summary>STAC.</summary>
+    AllowAccess,
+
+    /// <summary>CLAC.</summary>
+    PreventAccess,
     MoveString,
     StoreString,
 
@@ -52,6 +58,12 @@ internal enum StepKind : byte
 
     /// <summary>CLI.</summary>
     DisableInterrupts,
+
+    /// <summary>SYSCALL.</summary>
+    SystemCall,
+
+    /// <summary>SYSRET to 64-bit code.</summary>
+    SystemReturn,
 
     /// <summary>By the interpreter, which goes on elsewhere.</summary>
     InterpretedEnd,

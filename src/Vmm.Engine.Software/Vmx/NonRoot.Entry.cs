@@ -31,7 +31,7 @@ internal sealed unsafe partial class NonRoot
             SaveTimer();
             NoteHost();
             IsActive = false;
-            Controls = default;
+            SetControls(default);
             _state->TrapsInstructions = 0;
             _sink = null;
         }
@@ -137,7 +137,7 @@ internal sealed unsafe partial class NonRoot
     private void LoadControls()
     {
         NoteHost();
-        Controls = ExecutionControls.From(_vmcs, _processor.Memory);
+        SetControls(ExecutionControls.From(_vmcs, _processor.Memory));
         _state->TscOffset = Controls.TscOffset;
         _processor.Mmu.EptPointer = Controls.EptPointer;
         if (!Has(PinBasedControls.ActivatePreemptionTimer))

@@ -32,6 +32,12 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
     /// <summary>The controls; all zero outside non-root operation.</summary>
     public ExecutionControls Controls;
 
+    private void SetControls(in ExecutionControls controls)
+    {
+        Controls = controls;
+        _state->AwaitsInterruptWindow = (byte)(Has(PrimaryProcessorBasedControls.InterruptWindowExiting) ? 1 : 0);
+    }
+
     /// <summary>Between a VM entry and the exit that leaves.</summary>
     public bool IsActive { get; private set; }
 
@@ -56,6 +62,15 @@ internal sealed unsafe partial class NonRoot(LogicalProcessor processor) : IMemo
     /// <summary>Whether anything waits for interrupts or NMIs to be possible again: an open window is an exit then.</summary>
     public bool AwaitsWindow => !IsActive
         || Has(PrimaryProcessorBasedControls.InterruptWindowExiting) || Has(PrimaryProcessorBasedControls.NmiWindowExiting);
+
+    /// <summary>After an instruction that may have set IF without a shadow: a window that is awaited is open.</summary>
+    public void LookForInterrupts()
+    {
+        if ((_state->SystemFlags & (ulong)RflagsBits.If) != 0 && _state->AwaitsInterruptWindow != 0)
+        {
+            _state->EventPending = 1;
+        }
+    }
 
     /// <summary>Another VMCS has become current, or a whole state was loaded.</summary>
     public void NoteNewState()

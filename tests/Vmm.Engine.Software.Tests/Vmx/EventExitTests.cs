@@ -162,6 +162,25 @@ public sealed class EventExitTests
     }
 
     [Fact]
+    public void The_interrupt_window_opens_with_sysret()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Set(PrimaryProcessorBasedControls.InterruptWindowExiting);
+        machine[VmcsField.GuestIa32Efer] |= (ulong)EferBits.Sce;
+        machine.Launch(a =>
+        {
+            Iced.Intel.Label behind = a.CreateLabel();
+            a.lea(rcx, __[behind]);
+            a.mov(r11d, (int)(RflagsBits.Fixed1 | RflagsBits.If));
+            a.sysretq();
+            a.Label(ref behind);
+            a.inc(ebx);
+        });
+        Assert.Equal(ExitReason.InterruptWindow, machine.Last.Reason);
+        Assert.Equal(0UL, machine.Processor.Registers.Rbx);
+    }
+
+    [Fact]
     public void The_nmi_window_opens_with_iret()
     {
         using VmxMachine machine = new VmxMachine().Start();

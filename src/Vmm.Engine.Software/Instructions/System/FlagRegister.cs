@@ -85,7 +85,7 @@ internal static unsafe class FlagRegister
             ProcessorMode.Changed(s);
         }
 
-        LookForInterrupts(s);
+        Privilege.NonRoot(s).LookForInterrupts();
         return Outcome.Next;
     }
 
@@ -131,14 +131,5 @@ internal static unsafe class FlagRegister
         s->SystemFlags = value ? s->SystemFlags | (ulong)RflagsBits.Ac : s->SystemFlags & ~(ulong)RflagsBits.Ac;
         LogicalProcessor.Of(s).Mmu.UpdatePrivilege();
         return Outcome.Next;
-    }
-
-    // An open window may have to exit.
-    private static void LookForInterrupts(CpuState* s)
-    {
-        if ((s->SystemFlags & (ulong)RflagsBits.If) != 0 && Privilege.NonRoot(s).Has(PrimaryProcessorBasedControls.InterruptWindowExiting))
-        {
-            s->EventPending = 1;
-        }
     }
 }

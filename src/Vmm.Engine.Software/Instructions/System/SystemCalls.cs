@@ -11,10 +11,13 @@ namespace Vmm.Engine.Software.Instructions.System;
 internal static unsafe class SystemCalls
 {
     // Flat segments with fixed rights, present and accessed.
-    private const uint Code64 = 0xA09B;
+    public const uint Code64 = 0xA09B;
     private const uint Code32 = 0xC09B;
-    private const uint Data = 0xC093;
-    private const uint User = 0x60;
+    public const uint Data = 0xC093;
+    public const uint User = 0x60;
+
+    /// <summary>Flags that SYSRET takes from R11: all but RF and VM.</summary>
+    public const ulong RestoredFlags = 0x3C_7FD7;
 
     public static void Register(HandlerTable table)
     {
@@ -59,12 +62,12 @@ internal static unsafe class SystemCalls
             return Faults.GeneralProtection(s);
         }
 
-        const ulong Restored = 0x3C_7FD7;
-        ArithmeticFlags.WriteRflags(s, (s->Gpr.R11 & Restored & ~(ulong)RflagsBits.Rf) | 2);
+        ArithmeticFlags.WriteRflags(s, (s->Gpr.R11 & RestoredFlags) | 2);
         ushort selector = (ushort)(s->Star >> 48);
         Enter(
             s, (ushort)((selector + (wide ? 16 : 0)) | 3), (ushort)((selector + 8) | 3), wide ? Code64 : Code32,
             wide ? s->Gpr.Rcx : (uint)s->Gpr.Rcx, 3);
+        Privilege.NonRoot(s).LookForInterrupts();
         return Outcome.Branch;
     }
 
