@@ -6,12 +6,13 @@ using Vmm.Engine.Kvm.Vmx;
 namespace Vmm.Engine.Kvm;
 
 /// <summary>Runs guests on the host processor through Linux's KVM, told in the vocabulary of VMX.</summary>
-public sealed class KvmEngine : IVmxEngine, IDisposable
+public sealed class KvmEngine : ILocalApicEngine, IDisposable
 {
     private readonly KvmDevice _device;
 
-    private KvmEngine(KvmDevice device)
+    private KvmEngine(KvmDevice device, LocalApicModel apics)
     {
+        OffersLocalApics = apics == LocalApicModel.Kvm && device.Check(KvmCapability.SplitIrqchip) > 0;
         _device = device;
         (TimestampControl control, ulong frequency) = TimestampCounter.Probe(device);
         TimestampControl = control;
@@ -33,18 +34,19 @@ public sealed class KvmEngine : IVmxEngine, IDisposable
     /// <summary>How the guests' time-stamp counters can be set.</summary>
     internal TimestampControl TimestampControl { get; }
 
-    /// <summary>Whether KVM can keep the local APICs itself and leave the rest of the interrupt hardware to us.</summary>
-    internal bool HasSplitIrqchip => _device.Check(KvmCapability.SplitIrqchip) > 0;
+    /// <inheritdoc/>
+    public bool OffersLocalApics { get; }
 
     /// <summary>Opens KVM.</summary>
     /// <param name="path">The device.</param>
+    /// <param name="apics">Who models the local APICs; KVM only where it can.</param>
     /// <exception cref="KvmException">KVM cannot be opened or lacks what the engine needs; the message says what and what to do.</exception>
-    public static KvmEngine Open(string path = KvmDevice.DefaultPath)
+    public static KvmEngine Open(string path = KvmDevice.DefaultPath, LocalApicModel apics = LocalApicModel.Kvm)
     {
         KvmDevice device = KvmDevice.Open(path);
         try
         {
-            return new KvmEngine(device);
+            return new KvmEngine(device, apics);
         }
         catch
         {
@@ -56,6 +58,9 @@ public sealed class KvmEngine : IVmxEngine, IDisposable
     /// <inheritdoc/>
     public IVmxMachine CreateMachine(IPhysicalMemory memory, ITimeSource clock) => CreateMachine(memory, clock, LocalApicModel.Kernel);
 
+    /// <inheritdoc/>
+    public IVmxMachine CreateMachineWithLocalApics(IPhysicalMemory memory, ITimeSource clock) => CreateMachine(memory, clock, LocalApicModel.Kvm);
+
     /// <summary>Closes the device. Machines that exist go on.</summary>
     public void Dispose() => _device.Dispose();
 
@@ -65,11 +70,11 @@ public sealed class KvmEngine : IVmxEngine, IDisposable
 }
 
 /// <summary>Who models the local APICs.</summary>
-internal enum LocalApicModel
+public enum LocalApicModel
 {
-    /// <summary>The platform's kernel: interrupts come as VM-entry interruption information.</summary>
-    Kernel,
-
     /// <summary>KVM ("split irqchip"): interrupts come as messages, and a halted processor waits in KVM.</summary>
     Kvm,
+
+    /// <summary>The platform's kernel: interrupts come as VM-entry interruption information.</summary>
+    Kernel,
 }

@@ -85,6 +85,8 @@ internal sealed class KvmMachine : IVmxMachine
     /// <summary>The interrupt hardware that KVM models; null where the kernel models it.</summary>
     public SplitIrqchip? Interrupts { get; }
 
+    IEngineInterrupts? IVmxMachine.Interrupts => Interrupts;
+
     public VmcsRegions VmcsRegions { get; } = new(KvmCapabilities.Revision);
 
     public IReadOnlyDictionary<string, long> Counters

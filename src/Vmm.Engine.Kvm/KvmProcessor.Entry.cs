@@ -133,7 +133,11 @@ internal sealed unsafe partial class KvmProcessor
     {
         if (Has(PrimaryProcessorBasedControls.UseTscOffsetting))
         {
-            _timestamp.Apply(_vmcs[VmcsField.TscOffset]);
+            bool isSet = _timestamp.Apply(_vmcs[VmcsField.TscOffset]);
+            if (_apic is { } apic && (isSet || apic.HasDeadlineToLoad))
+            {
+                apic.NoteTimestamp();
+            }
         }
     }
 
@@ -167,14 +171,11 @@ internal sealed unsafe partial class KvmProcessor
 
         switch (information.Type)
         {
-            case InterruptionType.ExternalInterrupt when !InterruptWindowIsOpen:
+            case InterruptionType.ExternalInterrupt when !TakesInterrupts:
                 _waitsForWindow = true;
                 return;
             case InterruptionType.ExternalInterrupt:
-                _registers.WriteBack();
-                uint vector = information.Vector;
-                _vcpu.Request(KvmRequest.Interrupt, ref vector);
-                _registers.ForgetEvents();
+                InjectExternalInterrupt(information.Vector);
                 _eventInKvm = true;
                 break;
             case InterruptionType.Nmi:
@@ -195,6 +196,29 @@ internal sealed unsafe partial class KvmProcessor
         _vmcs[VmcsField.EntryInterruptionInformation] = information.Value & 0x7FFF_FFFF;
     }
 
+    // KVM's own APIC takes KVM_INTERRUPT for a request of the 8259A, which the guest may still refuse. Here it is
+    // acknowledged: it goes where KVM keeps interrupts that it is delivering, and that ends a HLT.
+    private void InjectExternalInterrupt(byte vector)
+    {
+        if (_apic is null)
+        {
+            _registers.WriteBack();
+            uint number = vector;
+            _vcpu.Request(KvmRequest.Interrupt, ref number);
+            _registers.ForgetEvents();
+            return;
+        }
+
+        ref KvmVcpuEvents events = ref _registers.EventsForWriting;
+        events.InterruptInjected = 1;
+        events.InterruptVector = vector;
+        events.InterruptSoft = 0;
+        if (_apic.Activity == ActivityState.Hlt)
+        {
+            _apic.Activity = ActivityState.Active;
+        }
+    }
+
     /// <summary>An event that KVM has not delivered goes back to the VMCS: the sink sees what waits, and may replace it.</summary>
     private void TakeBackEvent()
     {
@@ -205,7 +229,9 @@ internal sealed unsafe partial class KvmProcessor
 
         _eventInKvm = false;
         KvmVcpuEvents now = _registers.Events;
-        if ((now.ExceptionInjected | (now.InterruptSoft == 0 ? now.InterruptInjected : 0)) != 0)
+        bool isInterrupt = now.InterruptInjected != 0 && now.InterruptSoft == 0
+            && now.InterruptVector == (byte)_vmcs[VmcsField.EntryInterruptionInformation]; // not one of KVM's APIC
+        if (now.ExceptionInjected != 0 || isInterrupt)
         {
             ref KvmVcpuEvents events = ref _registers.EventsForWriting;
             events.ExceptionInjected = 0;
@@ -216,7 +242,10 @@ internal sealed unsafe partial class KvmProcessor
 
     private bool IsEventQueued => new InterruptionInformation((uint)_vmcs[VmcsField.EntryInterruptionInformation]).IsValid;
 
-    private bool InterruptWindowIsOpen =>
+    // With its own APIC KVM says so, as LINT0 counts too.
+    private bool InterruptWindowIsOpen => _apic is null ? TakesInterrupts : _run->ReadyForInterruptInjection != 0;
+
+    private bool TakesInterrupts =>
         (_registers.Rflags & (ulong)RflagsBits.If) != 0 && _registers.Events.InterruptShadow == 0;
 
     private void SetDebugControl(bool steps)

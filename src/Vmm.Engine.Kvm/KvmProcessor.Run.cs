@@ -14,6 +14,7 @@ internal sealed unsafe partial class KvmProcessor
     private bool _timerRuns;
     private bool _leaving;
     private bool _waitsForWindow;
+    private bool _windowIsUnknown;
 
     // An access that KVM waits to finish: it does so when it is next asked to run.
     private bool _completionPending;
@@ -49,6 +50,7 @@ internal sealed unsafe partial class KvmProcessor
                 {
                     LoadSurroundings();
                     StartTimer();
+                    _windowIsUnknown = _apic is not null;
                     Loop();
                 }
             }
@@ -80,6 +82,11 @@ internal sealed unsafe partial class KvmProcessor
                 }
 
                 Inject();
+                if (_windowIsUnknown && Has(PrimaryProcessorBasedControls.InterruptWindowExiting))
+                {
+                    // KVM tells of the window when it returns, and would not return from a HLT.
+                    _run->ImmediateExit = 1;
+                }
             }
             else if (_leaving || IsEventQueued || WaitsForWindow)
             {
@@ -102,7 +109,7 @@ internal sealed unsafe partial class KvmProcessor
         int error = result < 0 ? Marshal.GetLastPInvokeError() : 0;
         _registers.Forget();
         _entryControlsStale = true;
-        _completionPending = false;
+        _completionPending = _windowIsUnknown = false;
         if (error is LibC.Eintr or LibC.Eagain)
         {
             // Whoever asked for this has left word elsewhere, which the loop looks at before it enters again.

@@ -67,7 +67,7 @@ internal sealed unsafe partial class KvmProcessor
         (special.Gdt.Base, special.Gdt.Limit) = (state.Gdtr.Base, state.Gdtr.Limit);
         (special.Idt.Base, special.Idt.Limit) = (state.Idtr.Base, state.Idtr.Limit);
         (special.Cr0, special.Cr2, special.Cr3, special.Cr4) = (state.Cr0, state.Cr2, state.Cr3, state.Cr4);
-        special.Cr8 = state.Cr8;
+        special.Cr8 = _apic is null ? state.Cr8 : special.Cr8; // KVM's APIC has it
         special.Efer = state.Msrs.GetValueOrDefault(Msr.Ia32Efer);
         LoadPageDirectoryPointers(ref special, state.PageDirectoryPointers);
         _run->Cr8 = _taskPriority = state.Cr8;

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vmm.Engine.Kvm.Interop;
+using Vmm.Engine.Kvm.Interrupts;
 using Vmm.Engine.Kvm.Processor;
 using Vmm.Engine.Kvm.Vmx;
 
@@ -18,6 +19,7 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
     private readonly TimestampCounter _counter;
     private readonly TimestampSync _timestamp;
     private readonly VmEntryChecks _checks;
+    private readonly KvmLocalApic? _apic;
 
     // Kicks and alarms come from other threads; after disposal there is no page that they could touch.
     private readonly Lock _gate = new();
@@ -50,8 +52,9 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
         _alarm = new Timer(static state => ((KvmProcessor)state!).Interrupt(), this, Timeout.Infinite, Timeout.Infinite);
         try
         {
-            CpuidRehearsal.Set(_vcpu, [.. machine.Capabilities.Cpuid.Select(leaf => CpuidRehearsal.Entry(leaf.Leaf, leaf.Subleaf, leaf.Result))]);
+            CpuidRehearsal.Set(_vcpu, [.. machine.Capabilities.Cpuid.Select(leaf => CpuidRehearsal.Entry(leaf.Leaf, leaf.Subleaf, With(machine.Interrupts, leaf)))]);
             _registers.Initialize();
+            _apic = machine.Interrupts is { } chip ? new KvmLocalApic(_vcpu, _registers, _msrs, chip, machine.Clock) : null;
             SetTimestampFrequency();
             _counter = new TimestampCounter(_vcpu, _msrs, machine.TimestampControl);
             _timestamp = new TimestampSync(_counter, machine.Timestamps);
@@ -62,6 +65,8 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
             throw;
         }
     }
+
+    public IEngineLocalApic? LocalApic => _apic;
 
     public ref GuestRegisters Registers => ref _registers.General;
 
@@ -136,6 +141,14 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
         _alarm.Dispose();
         _ = LibC.Munmap((nint)_run, (nuint)_machine.Device.RunSize);
         _vcpu.Dispose();
+    }
+
+    // Until the kernel has said what CPUID shows, KVM's APIC may have the modes that it will announce.
+    private static CpuidResult With(SplitIrqchip? chip, CpuidLeaf leaf)
+    {
+        const uint X2Apic = 1 << 21, TimestampDeadline = 1 << 24;
+        uint modes = leaf.Leaf != 1 || chip is null ? 0 : X2Apic | (chip.HasTimestampDeadline ? TimestampDeadline : 0);
+        return leaf.Result with { Ecx = leaf.Result.Ecx | modes };
     }
 
     // With scaling the counter runs as the time source says; without, as the host's does.

@@ -1,6 +1,5 @@
 using Vmm.Engine.Conformance.Tests.Harness;
 using Vmm.Engine.Kvm;
-using Vmm.Engine.Kvm.Interrupts;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Vmm.Engine.Conformance.Tests;
@@ -10,49 +9,87 @@ public sealed class SplitIrqchipTests
 {
     // KVM waits at HLT itself: these guests end at a port.
     private const byte Vector = 0x51, ReadyPort = 0x10, EndPort = 0x11;
+    private const ulong Address = 0xFEE0_0000;
     private const uint SpuriousVector = 0x80F, TimerEntry = 0x832, InitialCount = 0x838, Divide = 0x83E, EndOfInterrupt = 0x80B;
 
     [SplitIrqchipFact]
     public void A_message_interrupts_the_guest()
     {
         using GuestMachine machine = Waiting().Make(HostKvm.Engine, LocalApicModel.Kvm);
-        machine.Respond = AtReady(() => Assert.True(Chip(machine).Signal(Message)));
+        machine.Respond = AtReady(() => Interrupts(machine).Send(Address, Vector));
         machine.Run();
         Assert.Equal(1UL, machine.Processor.Registers.Rbx);
     }
 
     [SplitIrqchipFact]
-    public void An_event_descriptor_sends_the_message_of_its_route()
+    public void A_message_to_nobody_is_lost()
     {
         using GuestMachine machine = Waiting().Make(HostKvm.Engine, LocalApicModel.Kvm);
-        Chip(machine).Route(5, Message);
-        using EventDescriptor source = Chip(machine).Connect(5);
-        machine.Respond = AtReady(source.Signal);
+        machine.Respond = AtReady(() =>
+        {
+            Interrupts(machine).Send(Address | (7 << 12), Vector);
+            Interrupts(machine).Send(Address, Vector);
+        });
         machine.Run();
         Assert.Equal(1UL, machine.Processor.Registers.Rbx);
     }
 
     [SplitIrqchipFact]
-    public void A_notification_signals_its_descriptor_and_no_exit()
+    public void A_route_sends_the_message_that_it_has_now()
+    {
+        using GuestMachine machine = Waiting().Make(HostKvm.Engine, LocalApicModel.Kvm);
+        using IMessageRoute? other = Interrupts(machine).CreateRoute(Address, Vector + 1);
+        using IMessageRoute? route = Interrupts(machine).CreateRoute(Address, Vector + 1);
+        machine.Respond = AtReady(() =>
+        {
+            route!.Change(Address, Vector);
+            route.Signal();
+        });
+        machine.Run();
+        Assert.Equal(1UL, machine.Processor.Registers.Rbx);
+    }
+
+    [SplitIrqchipFact]
+    public void A_notification_calls_and_does_not_exit_until_its_end()
     {
         using GuestMachine machine = new Guest("notifies", GuestMode.Long, a =>
         {
             a.mov(rbp, (long)GuestLayout.Device);
             a.mov(__word_ptr[rbp], 3);
-            a.mov(__word_ptr[rbp], 4);
-            a.@out(0x44, al);
+            a.@out(ReadyPort, al);
+            a.mov(__dword_ptr[rbp], 4);
+            a.mov(__word_ptr[rbp], 5);
             a.@out(EndPort, al);
         }) { Check = _ => { } }.Make(HostKvm.Engine, LocalApicModel.Kvm);
-        var matching = new NotificationPlace(GuestLayout.Device, IsPort: false, Width: 2, Value: 3);
-        using EventDescriptor memory = Chip(machine).Listen(matching);
-        using EventDescriptor port = Chip(machine).Listen(new NotificationPlace(0x44, IsPort: true, Width: 1));
-        machine.Respond = AtReady(() => { });
+        using var written = new ManualResetEventSlim();
+        IDisposable? notification = Interrupts(machine).Listen(GuestLayout.Device, 2, written.Set);
+        machine.Respond = AtReady(() =>
+        {
+            Assert.True(written.Wait(TimeSpan.FromSeconds(20)));
+            notification!.Dispose();
+        });
         machine.Run();
-        Assert.Equal(1UL, memory.Take());
-        Assert.Equal(1UL, port.Take());
-        Assert.StartsWith("EptViolation Write 0x30000000 2 bytes Write 0x4", machine.Transcript.Lines[0]);
-        Assert.Equal(2, machine.Transcript.Lines.Count); // the write of another value, and the end
-        Chip(machine).Ignore(matching, memory);
+        Assert.Equal(["IoInstruction", "EptViolation", "EptViolation", "IoInstruction"], machine.Transcript.Lines.Select(line => line.Split(' ')[0]));
+        Assert.StartsWith("EptViolation Write 0x30000000 4 bytes Write 0x4", machine.Transcript.Lines[1]);
+    }
+
+    [SplitIrqchipFact]
+    public void A_place_that_is_taken_gives_no_second_notification()
+    {
+        using GuestMachine machine = Waiting().Make(HostKvm.Engine, LocalApicModel.Kvm);
+        using IDisposable? first = Interrupts(machine).Listen(GuestLayout.Device, 2, () => { });
+        Assert.NotNull(first);
+        Assert.Null(Interrupts(machine).Listen(GuestLayout.Device, 2, () => { }));
+    }
+
+    [SplitIrqchipFact]
+    public void The_end_of_a_level_triggered_interrupt_exits()
+    {
+        using GuestMachine machine = Waiting(end: Spin).Make(HostKvm.Engine, LocalApicModel.Kvm);
+        machine.Respond = AtReady(() => Interrupts(machine).Send(Address, Vector | (1 << 15)));
+        machine.Run();
+        Assert.Equal(1UL, machine.Processor.Registers.Rbx);
+        Assert.Contains(machine.Transcript.Lines, line => line.StartsWith("VirtualizedEoi", StringComparison.Ordinal));
     }
 
     [SplitIrqchipFact]
@@ -69,12 +106,10 @@ public sealed class SplitIrqchipTests
         Assert.Equal(1UL, machine.Processor.Registers.Rbx);
     }
 
-    private static InterruptMessageAddress Message => new(0xFEE0_0000, Vector);
-
-    private static SplitIrqchip Chip(GuestMachine machine) => ((KvmMachine)machine.Machine).Interrupts!;
+    private static IEngineInterrupts Interrupts(GuestMachine machine) => machine.Machine.Interrupts!;
 
     /// <summary>A guest that turns its APIC on and waits until the interrupt has come.</summary>
-    private static Guest Waiting(Action<Iced.Intel.Assembler>? start = null) => new("waits for an interrupt", GuestMode.Long, a =>
+    private static Guest Waiting(Action<Iced.Intel.Assembler>? start = null, Action<Iced.Intel.Assembler>? end = null) => new("waits for an interrupt", GuestMode.Long, a =>
     {
         Iced.Intel.Label loop = a.CreateLabel();
         a.xor(ebx, ebx);
@@ -91,6 +126,7 @@ public sealed class SplitIrqchipTests
         a.test(ebx, ebx);
         a.je(loop);
         a.cli();
+        end?.Invoke(a);
         a.@out(EndPort, al);
     })
     {
@@ -114,6 +150,16 @@ public sealed class SplitIrqchipTests
         a.mov(eax, value);
         a.xor(edx, edx);
         a.wrmsr();
+    }
+
+    // A KVM that emulates looks for requests every thousand instructions.
+    private static void Spin(Iced.Intel.Assembler a)
+    {
+        Iced.Intel.Label loop = a.CreateLabel();
+        a.mov(ecx, 4000);
+        a.Label(ref loop);
+        a.dec(ecx);
+        a.jne(loop);
     }
 
     private static ExitResponse AtReady(Action signal) => (machine, ref exit) =>

@@ -56,6 +56,16 @@ internal sealed unsafe class KvmDescriptor : SafeHandleMinusOneIsInvalid
         }
     }
 
+    /// <summary>Makes a request that may fail, with a structure as its argument.</summary>
+    public int Try<T>(KvmRequest request, ref T structure)
+        where T : unmanaged
+    {
+        fixed (T* pointer = &structure)
+        {
+            return Try(request, (nint)pointer);
+        }
+    }
+
     protected override bool ReleaseHandle() => LibC.Close((int)handle) == 0;
 
     private static KvmException Failure(KvmRequest request) =>

@@ -172,6 +172,23 @@ internal struct KvmTranslation
     private byte _padding0, _padding1, _padding2, _padding3, _padding4;
 }
 
+/// <summary><c>struct kvm_lapic_state</c>: the registers as they stand in the xAPIC page.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct KvmLapicState
+{
+    public fixed uint Registers[256];
+}
+
+/// <summary><c>struct kvm_mp_state</c>.</summary>
+internal enum KvmMpState : uint
+{
+    Runnable = 0,
+    Uninitialized = 1,
+    InitReceived = 2,
+    Halted = 3,
+    SipiReceived = 4,
+}
+
 /// <summary><c>struct kvm_msi</c>.</summary>
 [StructLayout(LayoutKind.Sequential, Size = 32)]
 internal struct KvmMsi
@@ -193,7 +210,7 @@ internal struct KvmIrqfd
 [StructLayout(LayoutKind.Sequential, Size = 64)]
 internal struct KvmIoeventfd
 {
-    public const uint Datamatch = 1, Pio = 2, Deassign = 4;
+    public const uint Deassign = 4;
 
     public ulong DataMatch, Address;
     public uint Length;

@@ -6,6 +6,8 @@ namespace Vmm.Engine.Kvm.Interop;
 internal static unsafe partial class LibC
 {
     public const int ReadWrite = 2, CloseOnExec = 0x8_0000, NonBlocking = 0x800;
+    public const int EpollAdd = 1, EpollDelete = 2;
+    public const uint EpollIn = 1;
     public const int ProtRead = 1, ProtWrite = 2, MapShared = 1;
 
     /// <summary>Errors by name (errno.h).</summary>
@@ -29,6 +31,15 @@ internal static unsafe partial class LibC
     [LibraryImport("libc", EntryPoint = "eventfd", SetLastError = true)]
     public static partial int EventFd(uint initial, int flags);
 
+    [LibraryImport("libc", EntryPoint = "epoll_create1", SetLastError = true)]
+    public static partial int EpollCreate(int flags);
+
+    [LibraryImport("libc", EntryPoint = "epoll_ctl", SetLastError = true)]
+    public static partial int EpollControl(int set, int operation, int descriptor, EpollEvent* wanted);
+
+    [LibraryImport("libc", EntryPoint = "epoll_wait", SetLastError = true)]
+    public static partial int EpollWait(int set, EpollEvent* events, int count, int milliseconds);
+
     [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
     public static partial nint Read(int descriptor, void* buffer, nuint length);
 
@@ -46,6 +57,14 @@ internal static unsafe partial class LibC
 
     [LibraryImport("libc", EntryPoint = "__libc_current_sigrtmax")]
     public static partial int LastRealTimeSignal();
+
+    /// <summary><c>struct epoll_event</c>, which is packed on x86-64.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 4)]
+    public struct EpollEvent
+    {
+        public uint Events;
+        public ulong Data;
+    }
 
     /// <summary><c>struct sigaction</c> of the C library on x86-64.</summary>
     [StructLayout(LayoutKind.Sequential)]

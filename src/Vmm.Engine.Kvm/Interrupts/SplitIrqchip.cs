@@ -6,14 +6,20 @@ namespace Vmm.Engine.Kvm.Interrupts;
 /// The split irqchip: local APICs in KVM, every other interrupt controller outside of it. Interrupts come as messages,
 /// from any thread, directly or through routes whose sources are event descriptors.
 /// </summary>
-internal sealed class SplitIrqchip : IDisposable
+internal sealed class SplitIrqchip : IEngineInterrupts, IDisposable
 {
-    /// <summary>Pins of the I/O APIC outside, for which KVM reports the end of level-triggered interrupts.</summary>
-    private const ulong IoApicPins = 24;
+    // KVM tells of the end of an interrupt when its vector is that of a level-triggered route below this number. Which pin
+    // of an I/O APIC has which vector is not known here: each vector from 16 up has a route for its ends, on all
+    // processors. KVM counts these routes in eight bits.
+    private const int FirstVector = 16, EndRoutes = 256 - FirstVector;
+
+    private const uint LevelTriggered = 1 << 15;
+    private const ulong ToEverybody = 0xFEEF_F000;
 
     private readonly KvmMachine _machine;
-    private readonly Lock _gate = new();
-    private readonly SortedDictionary<uint, MessageRoute> _routes = [];
+    private readonly RouteTable _routes;
+    private readonly Lazy<NotificationThread> _notifications = new(static () => new NotificationThread());
+    private readonly bool[] _endsTold = new bool[EndRoutes];
 
     /// <summary>Turns the local APICs of a VM on, before its first processor is made.</summary>
     public SplitIrqchip(KvmMachine machine)
@@ -24,104 +30,51 @@ internal sealed class SplitIrqchip : IDisposable
             throw new KvmException($"{KvmName.Of(KvmCapability.SplitIrqchip)} is missing: KVM cannot model the local APICs alone.");
         }
 
-        machine.Enable(KvmCapability.SplitIrqchip, IoApicPins);
+        machine.Enable(KvmCapability.SplitIrqchip, EndRoutes);
+        HasTimestampDeadline = machine.Device.Check(KvmCapability.TscDeadlineTimer) > 0;
+        _routes = new RouteTable(machine.Vm, EndRoutes, machine.Device.Check(KvmCapability.IrqRouting));
     }
 
-    /// <summary>Delivers an interrupt message.</summary>
-    /// <returns>Whether an APIC took it.</returns>
-    public bool Signal(InterruptMessageAddress message)
-    {
-        var msi = new KvmMsi { AddressLow = (uint)message.Address, AddressHigh = (uint)(message.Address >> 32), Data = message.Data };
-        return _machine.Vm.Request(KvmRequest.SignalMsi, ref msi) > 0;
-    }
+    public bool HasTimestampDeadline { get; }
 
-    /// <summary>Makes or changes a route: what a global interrupt number sends.</summary>
-    public void Route(uint number, InterruptMessageAddress message)
+    public void Send(ulong address, uint data)
     {
-        lock (_gate)
+        if ((data & LevelTriggered) != 0)
         {
-            _routes[number] = new MessageRoute(number, message);
-            WriteRoutes();
+            TellEnds((byte)data);
+        }
+
+        // A message that addresses nobody is an error to KVM and lost to hardware.
+        var message = new KvmMsi { AddressLow = (uint)address, AddressHigh = (uint)(address >> 32), Data = data };
+        _machine.Vm.Try(KvmRequest.SignalMsi, ref message);
+    }
+
+    public IMessageRoute? CreateRoute(ulong address, uint data) => _routes.Create(new InterruptMessage(address, data));
+
+    public IDisposable? Listen(ulong address, int width, Action written) =>
+        WriteNotification.Create(_machine.Vm, _notifications.Value, address, width, written);
+
+    /// <summary>Sees to it that ends of level-triggered interrupts with a vector exit.</summary>
+    public void TellEnds(byte vector)
+    {
+        if (vector >= FirstVector && !Volatile.Read(ref _endsTold[vector - FirstVector]))
+        {
+            _routes.Set((uint)vector - FirstVector, new InterruptMessage(ToEverybody, vector | LevelTriggered));
+            Volatile.Write(ref _endsTold[vector - FirstVector], true);
         }
     }
-
-    /// <summary>An event descriptor whose signals send the message of a route, past any exit.</summary>
-    public EventDescriptor Connect(uint number)
-    {
-        var source = new EventDescriptor();
-        var request = new KvmIrqfd { Descriptor = source.Number, Gsi = number };
-        _machine.Vm.Request(KvmRequest.Irqfd, ref request);
-        return source;
-    }
-
-    /// <summary>An event descriptor that a guest's write to an address or port signals, past any exit.</summary>
-    /// <param name="place">Which writes.</param>
-    public EventDescriptor Listen(NotificationPlace place)
-    {
-        var target = new EventDescriptor();
-        Assign(place, target, 0);
-        return target;
-    }
-
-    /// <summary>Ends what <see cref="Listen"/> began; writes exit again.</summary>
-    public void Ignore(NotificationPlace place, EventDescriptor target) => Assign(place, target, KvmIoeventfd.Deassign);
 
     public void Dispose()
     {
-        lock (_gate)
+        _routes.Dispose();
+        if (_notifications.IsValueCreated)
         {
-            _routes.Clear();
+            _notifications.Value.Dispose();
         }
     }
-
-    private void Assign(NotificationPlace place, EventDescriptor target, uint flags)
-    {
-        var request = new KvmIoeventfd
-        {
-            Address = place.Address,
-            Length = (uint)place.Width,
-            Descriptor = target.Number,
-            DataMatch = place.Value ?? 0,
-            Flags = flags | (place.IsPort ? KvmIoeventfd.Pio : 0) | (place.Value.HasValue ? KvmIoeventfd.Datamatch : 0),
-        };
-        _machine.Vm.Request(KvmRequest.Ioeventfd, ref request);
-    }
-
-    private unsafe void WriteRoutes()
-    {
-        const int HeaderSize = 8;
-        byte[] buffer = new byte[HeaderSize + (_routes.Count * sizeof(KvmMsiRoute))];
-        fixed (byte* pointer = buffer)
-        {
-            *(uint*)pointer = (uint)_routes.Count;
-            var entry = (KvmMsiRoute*)(pointer + HeaderSize);
-            foreach (MessageRoute route in _routes.Values)
-            {
-                *entry++ = new KvmMsiRoute
-                {
-                    Gsi = route.Number,
-                    Type = KvmMsiRoute.MsiType,
-                    AddressLow = (uint)route.Message.Address,
-                    AddressHigh = (uint)(route.Message.Address >> 32),
-                    Data = route.Message.Data,
-                };
-            }
-
-            _machine.Vm.Request(KvmRequest.SetGsiRouting, (nint)pointer);
-        }
-    }
-
-    private readonly record struct MessageRoute(uint Number, InterruptMessageAddress Message);
 }
 
 /// <summary>An interrupt message as a device writes it (SDM Vol. 3A 11.11).</summary>
 /// <param name="Address">0xFEE00000 with destination and modes.</param>
 /// <param name="Data">Vector, delivery mode, trigger.</param>
-internal readonly record struct InterruptMessageAddress(ulong Address, uint Data);
-
-/// <summary>Writes that signal an event descriptor.</summary>
-/// <param name="Address">Port or guest-physical address.</param>
-/// <param name="IsPort">Whether it is a port.</param>
-/// <param name="Width">Width in bytes of the write; 0 for any.</param>
-/// <param name="Value">The value written, or null for any.</param>
-internal readonly record struct NotificationPlace(ulong Address, bool IsPort, int Width, ulong? Value = null);
+internal readonly record struct InterruptMessage(ulong Address, uint Data);

@@ -92,6 +92,9 @@ internal sealed unsafe class RegisterFile(KvmDescriptor vcpu, KvmRun* run)
     /// <summary>KVM was given an event past this object.</summary>
     public void ForgetEvents() => _loaded &= ~Group.Events;
 
+    /// <summary>KVM has changed control registers past this object.</summary>
+    public void ForgetSpecial() => _loaded &= ~Group.Special;
+
     /// <summary>Fetches the general registers before the first entry, which is when the page does not have them yet.</summary>
     public void Initialize()
     {

@@ -10,18 +10,19 @@ internal sealed class TimestampSync(ITimestampCounter counter, TimestampBase sha
     public long SetCount { get; private set; }
 
     /// <summary>Sets the counter unless it is right already.</summary>
-    public void Apply(ulong offset)
+    /// <returns>Whether it had to be set.</returns>
+    public bool Apply(ulong offset)
     {
         if (counter.Control == TimestampControl.None)
         {
-            return;
+            return false;
         }
 
         shared.Follow(counter);
         long version = shared.Version;
         if (version == _version && offset == _offset)
         {
-            return;
+            return false;
         }
 
         if (counter.Control == TimestampControl.Offset)
@@ -35,5 +36,6 @@ internal sealed class TimestampSync(ITimestampCounter counter, TimestampBase sha
 
         (_offset, _version) = (offset, version);
         SetCount++;
+        return true;
     }
 }

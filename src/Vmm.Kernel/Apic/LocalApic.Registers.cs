@@ -246,7 +246,8 @@ internal sealed partial class LocalApic
         if (vector >= 0)
         {
             _isr.Clear(vector);
-            if (_tmr[vector])
+            // An engine's APIC may have let the guest turn the broadcast off (11.8.5); this one does not offer it.
+            if (_tmr[vector] && (_spuriousVector & NoEndBroadcast) == 0)
             {
                 _bus.EndOfInterrupt((byte)vector);
             }

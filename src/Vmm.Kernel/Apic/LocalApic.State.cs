@@ -37,7 +37,7 @@ internal sealed partial class LocalApic
         _taskPriority = Register(ApicRegister.TaskPriority) & 0xFF;
         _logicalDestination = IsX2Apic ? X2ApicLogicalDestination : Register(ApicRegister.LogicalDestination) & 0xFF00_0000;
         _destinationFormat = Register(ApicRegister.DestinationFormat) | 0x0FFF_FFFF;
-        Volatile.Write(ref _spuriousVector, Register(ApicRegister.SpuriousVector) & 0x1FF);
+        Volatile.Write(ref _spuriousVector, Register(ApicRegister.SpuriousVector) & (0x1FF | NoEndBroadcast));
         _errorStatus = Register(ApicRegister.ErrorStatus) & 0xFF;
         _pendingErrors = state.PendingErrors & 0xFF;
         _interruptCommandLow = Register(ApicRegister.InterruptCommandLow) & 0x000C_CFFF;

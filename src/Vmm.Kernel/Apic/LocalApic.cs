@@ -13,7 +13,7 @@ internal sealed partial class LocalApic
 
     private const ulong BootstrapBit = 1 << 8, X2ApicBit = 1 << 10, EnableBit = 1 << 11;
     private const uint LvtMasked = 1 << 16, LvtLevel = 1 << 15, LvtRemoteIrr = 1 << 14, LvtPending = 1 << 12;
-    private const uint SoftwareEnable = 1 << 8;
+    private const uint SoftwareEnable = 1 << 8, NoEndBroadcast = 1 << 12;
 
     private readonly IApicProcessor _processor;
     private readonly ApicBus _bus;
@@ -125,6 +125,13 @@ internal sealed partial class LocalApic
         WriteLvt(ApicRegister.LvtLint1, (uint)DeliveryMode.Nmi << 8);
     }
 
+    /// <summary>The engine has the registers: what is here is the APIC of a processor that has none, and is disabled.</summary>
+    public void Detach()
+    {
+        ResetRegisters();
+        Volatile.Write(ref _base, DefaultBase);
+    }
+
     /// <summary>State after INIT (11.4.7.3): as after reset, but the base register survives.</summary>
     public void ResetRegisters()
     {
@@ -189,7 +196,14 @@ internal sealed partial class LocalApic
     {
         uint entry = Lvt(lint);
         var mode = (DeliveryMode)((entry >> 8) & 7);
-        if (mode == DeliveryMode.ExternalInterrupt || !IsEnabled)
+        if (!IsEnabled && lint == ApicRegister.LvtLint1)
+        {
+            if (asserted)
+            {
+                _processor.SignalNmi(); // without an APIC the pins are INTR and NMI (11.4.3)
+            }
+        }
+        else if (mode == DeliveryMode.ExternalInterrupt || !IsEnabled)
         {
             _processor.SignalInterrupt();
         }

@@ -20,6 +20,7 @@ internal static class KernelExits
         ExitReason.PreemptionTimerExpired => QuantumOver,
         ExitReason.Pause => Yield,
         ExitReason.TripleFault => TripleFault,
+        ExitReason.VirtualizedEoi => EndOfInterrupt,
 
         ExitReason.ExceptionOrNmi => ExceptionOrNmi,
 
@@ -108,6 +109,13 @@ internal static class KernelExits
     private static VmExitAction NmiWindow(VirtualProcessor processor, ref VmExit exit)
     {
         processor.CloseNmiWindow();
+        return VmExitAction.Resume;
+    }
+
+    // An engine's APIC tells the vector by the qualification (SDM Vol. 3C 28.2.1).
+    private static VmExitAction EndOfInterrupt(VirtualProcessor processor, ref VmExit exit)
+    {
+        processor.Machine.Interrupts.EndOfInterrupt((byte)exit.Qualification);
         return VmExitAction.Resume;
     }
 

@@ -20,11 +20,18 @@ internal enum DeliveryMode : byte
 /// <param name="Level">Whether the interrupt is level-triggered.</param>
 internal readonly record struct InterruptMessage(uint Destination, bool Logical, DeliveryMode Mode, byte Vector, bool Level)
 {
+    private const ulong MessageWindow = 0xFEE;
+
+    /// <summary>The address that a device writes to send it.</summary>
+    public ulong Address => (MessageWindow << 20) | ((ulong)(Destination & 0xFF) << 12) | (Logical ? 4u : 0);
+
+    /// <summary>The data that it writes. Only an asserted level is a message.</summary>
+    public uint Data => Vector | ((uint)Mode << 8) | (Level ? 0xC000u : 0);
+
     /// <summary>Decodes a message-signalled interrupt (SDM Vol. 3A 11.11.1 and 11.11.2).</summary>
     /// <returns>False when the address is none of the local APICs' or the mode is reserved.</returns>
     public static bool TryDecode(ulong address, uint data, out InterruptMessage message)
     {
-        const ulong MessageWindow = 0xFEE;
         var mode = (DeliveryMode)((data >> 8) & 7);
         bool redirect = (address & 8) != 0;
         bool logical = (address & 4) != 0;

@@ -220,12 +220,14 @@ public sealed partial class VirtualMachine
 
         _events.Pause();
         Clock.Stop();
+        Array.ForEach(_processors, Apics.GiveBack);
     }
 
     private void Go()
     {
         _state = VirtualMachineState.Running;
         Clock.Start();
+        Array.ForEach(_processors, Apics.TakeUp);
         _events.Resume();
         foreach (VirtualProcessor processor in _processors)
         {

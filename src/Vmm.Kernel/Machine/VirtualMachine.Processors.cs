@@ -13,6 +13,9 @@ public sealed partial class VirtualMachine
 
     internal ApicBus ApicBus { get; }
 
+    /// <summary>Who models the local APICs.</summary>
+    internal ILocalApicProvider Apics { get; }
+
     internal ExitDispatch Dispatch { get; private set; } = null!;
 
     internal TimestampHandlers TimestampHandlers { get; private set; } = null!;
@@ -55,6 +58,13 @@ public sealed partial class VirtualMachine
         }
     }
 
+    // An engine's APIC waits in HLT itself, on the thread that runs the processor, where no scheduler sees it. That is well
+    // while each processor has a thread; where they share threads the scheduler needs the exit.
+    private IVmxMachine CreateMachine(IVmxEngine engine, CpuPool pool) =>
+        engine is ILocalApicEngine { OffersLocalApics: true } modeller && pool.HasThreadsFor(Options.ProcessorCount)
+            ? modeller.CreateMachineWithLocalApics(Memory, Clock)
+            : engine.CreateMachine(Memory, Clock);
+
     private void BuildProcessors()
     {
         Engine.Capabilities.Msrs.TryGetValue(Msr.Ia32VmxEptVpidCap, out ulong eptCapabilities);
@@ -65,7 +75,7 @@ public sealed partial class VirtualMachine
             processor.Member = _pool.Add(processor, Options.Weight);
         }
 
-        Interrupts.Deliver = ApicBus.Deliver;
+        Interrupts.Deliver = Apics.Deliver;
         Interrupts.ExternalInterruptChanged += () => _processors[0].Apic.SetPin(ApicRegister.LvtLint0, Interrupts.ExternalInterrupt.Asserted);
         Interrupts.NonMaskableInterruptRaised += () => Array.ForEach(_processors, p => p.Apic.SetPin(ApicRegister.LvtLint1, asserted: true));
         Memory.Changed += MemoryMapChanged;
@@ -82,10 +92,15 @@ public sealed partial class VirtualMachine
             throw new ResourceConflictException(conflicts);
         }
 
-        Cpuid = new CpuidTable(Engine.Capabilities, Options.ProcessorCount, Exits);
+        Cpuid = new CpuidTable(Engine.Capabilities, Options.ProcessorCount, Exits, Apics.Engine?.HasTimestampDeadline);
         Dispatch = new ExitDispatch(Exits);
         TimestampHandlers = new TimestampHandlers(Exits);
         MsrBitmap = new MsrBitmap(_machine.AllocatePage());
+        if (Apics.Engine is not null)
+        {
+            MsrBitmap.PassApic();
+        }
+
         foreach (MsrRange range in MsrHandlers.Ranges)
         {
             for (ulong msr = range.First; msr <= range.Last; msr++)

@@ -47,7 +47,8 @@ public sealed partial class VirtualMachine : IDisposable
         _power = new PowerControl(this);
         _events = new EventLoop(
             options.Name, Clock, e => RequestEnd(new VmOutcome.Faulted($"The event thread of VM '{options.Name}' failed: {e.Message}")));
-        _machine = engine.CreateMachine(memory, Clock);
+        _machine = CreateMachine(engine, pool);
+        Apics = _machine.Interrupts is { } interrupts ? new EngineApics(interrupts) : new KernelApics(ApicBus);
         BuildProcessors();
     }
 

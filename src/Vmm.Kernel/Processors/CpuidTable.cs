@@ -16,10 +16,13 @@ internal sealed class CpuidTable
     private readonly Dictionary<uint, CpuidLeaf[]> _leaves;
     private readonly uint _processors;
     private readonly ulong? _timestampFrequency;
+    private readonly bool _hasTimestampDeadline;
     private readonly List<(CpuidRange Range, ICpuidHandler Handler, GuardedHandler Guard)> _handlers = [];
 
-    public CpuidTable(VmxCapabilities capabilities, int processors, ExitHandlers handlers)
+    public CpuidTable(VmxCapabilities capabilities, int processors, ExitHandlers handlers, bool? hasTimestampDeadline = null)
     {
+        // The kernel's timer counts the time source's ticks, which are the guest's only where it is asked for no other frequency.
+        _hasTimestampDeadline = hasTimestampDeadline ?? capabilities.TimestampFrequency is null;
         _processors = (uint)processors;
         _timestampFrequency = capabilities.TimestampFrequency;
         _leaves = capabilities.Cpuid.GroupBy(l => l.Leaf).ToDictionary(g => g.Key, g => g.ToArray());
@@ -77,9 +80,9 @@ internal sealed class CpuidTable
             case 1:
                 result.Ebx = (result.Ebx & 0xFFFF) | (Math.Min(_processors, 255) << 16) | (id << 24);
                 result.Ecx = (result.Ecx & ~(Monitor | Vmx | Smx | Osxsave)) | X2Apic | Hypervisor;
-                result.Ecx = _timestampFrequency is null ? result.Ecx | TscDeadline : result.Ecx & ~TscDeadline;
+                result.Ecx = _hasTimestampDeadline ? result.Ecx | TscDeadline : result.Ecx & ~TscDeadline;
                 result.Ecx |= (processor.Vmcs[VmcsField.GuestCr4] & (ulong)Cr4Bits.Osxsave) != 0 ? Osxsave : 0;
-                result.Edx = (result.Edx & ~(Apic | Htt)) | Mtrr | (_processors > 1 ? Htt : 0) | (processor.Apic.IsEnabled ? Apic : 0);
+                result.Edx = (result.Edx & ~(Apic | Htt)) | Mtrr | (_processors > 1 ? Htt : 0) | (processor.IsApicWithEngine || processor.Apic.IsEnabled ? Apic : 0);
                 break;
             case 4 when (result.Eax & 0x1F) != 0:
                 // Caches are private; the package has all cores (bits 31:26: number of core ids less 1).

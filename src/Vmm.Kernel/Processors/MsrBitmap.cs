@@ -29,6 +29,18 @@ internal sealed class MsrBitmap
     /// <summary>What goes into the MSR-bitmap address field.</summary>
     public ulong Address => _page.PhysicalAddress;
 
+    /// <summary>Lets the guest reach the local APIC's registers, which the engine has.</summary>
+    public void PassApic()
+    {
+        for (uint msr = 0; msr < MsrsPerRange; msr++)
+        {
+            if (MsrFile.IsOfApic(msr))
+            {
+                Set(msr, readExits: false, writeExits: false);
+            }
+        }
+    }
+
     /// <summary>Makes a register exit: a handler owns it.</summary>
     public void Intercept(uint msr) => Set(msr, readExits: true, writeExits: true);
 

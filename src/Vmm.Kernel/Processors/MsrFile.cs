@@ -13,6 +13,9 @@ internal sealed class MsrFile(VirtualProcessor processor)
     private ulong _mtrrDefaultType;
     private ulong _timestampAdjust;
 
+    /// <summary>Whether a register is the local APIC's.</summary>
+    public static bool IsOfApic(uint index) => index is Msr.Ia32ApicBase or Msr.Ia32TscDeadline or >= Msr.X2ApicFirst and <= Msr.X2ApicLast;
+
     /// <summary>What the kernel owns, for the check against handlers' ranges.</summary>
     public static IReadOnlyList<MsrRange> KernelRanges { get; } =
     [
@@ -74,6 +77,11 @@ internal sealed class MsrFile(VirtualProcessor processor)
     public bool TryRead(uint index, out ulong value)
     {
         value = 0;
+        if (IsWithEngine(index))
+        {
+            return false;
+        }
+
         switch (index)
         {
             case >= Msr.X2ApicFirst and <= Msr.X2ApicLast:
@@ -122,6 +130,11 @@ internal sealed class MsrFile(VirtualProcessor processor)
     /// <returns>False for a general-protection fault.</returns>
     public bool TryWrite(uint index, ulong value)
     {
+        if (IsWithEngine(index))
+        {
+            return false;
+        }
+
         switch (index)
         {
             case >= Msr.X2ApicFirst and <= Msr.X2ApicLast:
@@ -164,6 +177,9 @@ internal sealed class MsrFile(VirtualProcessor processor)
                 return false;
         }
     }
+
+    // The engine has the register and has refused the access.
+    private bool IsWithEngine(uint index) => processor.IsApicWithEngine && IsOfApic(index);
 
     private static int? FixedMtrr(uint index) => index switch
     {

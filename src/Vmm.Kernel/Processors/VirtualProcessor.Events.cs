@@ -101,6 +101,7 @@ internal sealed partial class VirtualProcessor
 
     public void CloseInterruptWindow()
     {
+        _windowIsOpen = true;
         SetPrimary(_primaryControls & ~PrimaryProcessorBasedControls.InterruptWindowExiting);
         Interlocked.Or(ref _pending, (int)ProcessorSignal.Interrupt);
     }
@@ -209,16 +210,21 @@ internal sealed partial class VirtualProcessor
 
     private void Follow(ProcessorSignal signals)
     {
-        _nmiPending |= signals.HasFlag(ProcessorSignal.Nmi);
+        _nmiPending |= signals.HasFlag(ProcessorSignal.Nmi) && Machine.Apics.PassesNmi(this);
         if (signals.HasFlag(ProcessorSignal.MemoryMap))
         {
             UpdateMemoryMap();
         }
 
+        Initialize(signals, Load);
+    }
+
+    private void Initialize(ProcessorSignal signals, Action<ProcessorState> load)
+    {
         if (signals.HasFlag(ProcessorSignal.Init))
         {
             Apic.ResetRegisters();
-            Load(PowerOnState.Create(Machine.Cpuid.Signature));
+            load(PowerOnState.Create(Machine.Cpuid.Signature));
             Machine.TimestampHandlers.Tell(this, TimestampChange.Reset);
             _activity = Id.Index == 0 ? ActivityState.Active : ActivityState.WaitForSipi;
         }
@@ -226,7 +232,7 @@ internal sealed partial class VirtualProcessor
         // A start-up IPI counts only while it is waited for (SDM Vol. 3A 9.4.4).
         if (signals.HasFlag(ProcessorSignal.Startup) && _activity == ActivityState.WaitForSipi)
         {
-            Load(PowerOnState.CreateStartup(Machine.Cpuid.Signature, _startupVector));
+            load(PowerOnState.CreateStartup(Machine.Cpuid.Signature, _startupVector));
             _activity = ActivityState.Active;
         }
     }
@@ -247,10 +253,12 @@ internal sealed partial class VirtualProcessor
             _nmiPending = false;
             Queue(InterruptionInformation.Nmi);
         }
-        else if (!queued && !shadow && InterruptsEnabled && TakeInterrupt() is { } vector)
+        else if (!queued && !shadow && InterruptsEnabled && MayTakeInterrupt && TakeInterrupt() is { } vector)
         {
             Queue(InterruptionInformation.ExternalInterrupt(vector));
         }
+
+        _windowIsOpen = false;
 
         OpenWindows();
     }
@@ -279,6 +287,9 @@ internal sealed partial class VirtualProcessor
             Vmcs[VmcsField.PrimaryProcessorBasedControls] = (ulong)wanted;
         }
     }
+
+    // LINT0 of an engine's APIC lets the 8259A through or not: the window tells.
+    private bool MayTakeInterrupt => !IsApicWithEngine || _windowIsOpen;
 
     private bool InterruptsEnabled => (Vmcs[VmcsField.GuestRflags] & (ulong)RflagsBits.If) != 0;
 
@@ -343,7 +354,7 @@ internal sealed partial class VirtualProcessor
     private void ResetEvents()
     {
         Interlocked.Exchange(ref _pending, 0);
-        _nmiPending = false;
+        _nmiPending = _windowIsOpen = false;
     }
 
     [Flags]

@@ -111,7 +111,7 @@ internal sealed partial class VirtualProcessor
             Queue(new InterruptionInformation(state.PendingEvent));
         }
 
-        if ((ActivityState)state.Activity == ActivityState.Hlt)
+        if ((ActivityState)state.Activity == ActivityState.Hlt && !IsApicWithEngine)
         {
             _activity = ActivityState.Hlt;
         }

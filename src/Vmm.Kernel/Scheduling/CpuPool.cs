@@ -46,6 +46,15 @@ public sealed class CpuPool : IDisposable
     /// <summary>Name of the scheduler in use; <c>minimal round robin</c> after a fault of another.</summary>
     public string SchedulerName => _scheduler.Name;
 
+    /// <summary>Whether so many more processors would still have a thread each.</summary>
+    internal bool HasThreadsFor(int processors)
+    {
+        lock (_lock)
+        {
+            return _members.Count + processors <= _threads.Length;
+        }
+    }
+
     /// <summary>Changes the scheduler while VMs run.</summary>
     /// <param name="name">Its configured name.</param>
     /// <param name="scheduler">The scheduler, which knows no processor yet.</param>

@@ -33,6 +33,9 @@ public interface IVmxMachine : IDisposable
     /// </summary>
     HostPage AllocatePage();
 
+    /// <summary>The way to the local APICs where the engine models them, see <see cref="ILocalApicEngine"/>; else null.</summary>
+    IEngineInterrupts? Interrupts => null;
+
     /// <summary>Engine counters by name (<c>blocks decoded</c>, <c>tlb misses</c>), for <c>--stat</c>.</summary>
     IReadOnlyDictionary<string, long> Counters { get; }
 }
@@ -96,6 +99,9 @@ public interface ILogicalProcessor : IDisposable
 
     /// <summary>CR2, which the kernel sets before it injects a page fault. Live during exits.</summary>
     ulong Cr2 { get; set; }
+
+    /// <summary>The local APIC where the engine models it, see <see cref="ILocalApicEngine"/>; else null.</summary>
+    IEngineLocalApic? LocalApic => null;
 
     /// <summary>
     /// The guest's time-stamp counter, where the engine cannot set it: the TSC offset is without effect then. Null where it is
