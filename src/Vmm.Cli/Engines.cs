@@ -11,6 +11,8 @@ internal static class Engines
 {
     public const string Automatic = "auto", Software = "software", Kvm = "kvm";
 
+    private const string LocalApics = "apic";
+
     /// <summary>Makes an engine.</summary>
     /// <param name="name">Its name, or <c>auto</c> for the best one that the host really offers.</param>
     /// <param name="options">Its options.</param>
@@ -18,8 +20,8 @@ internal static class Engines
     public static IVmxEngine Create(string name, IReadOnlyDictionary<string, string> options) => name switch
     {
         Software => CreateSoftware(options),
-        Kvm => OpenKvm(options),
-        Automatic => Choose(HostVirtualization.Detect(), () => KvmEngine.Open()) ?? CreateSoftware(options),
+        Kvm => RequireKvm(options),
+        Automatic => Choose(HostVirtualization.Detect(), () => OpenKvm(options)) ?? CreateSoftware(options),
         _ => throw new MachineException($"engine: '{name}' is not in this build; use {Automatic}, {Software} or {Kvm}."),
     };
 
@@ -46,16 +48,21 @@ internal static class Engines
         return new SoftwareEngine(EngineOptions.Enum<ExecutionTier>(options, "tier"), EngineOptions.Enum<ExecutionCounting>(options, "count"));
     }
 
-    private static KvmEngine OpenKvm(IReadOnlyDictionary<string, string> options)
+    private static KvmEngine RequireKvm(IReadOnlyDictionary<string, string> options)
     {
-        EngineOptions.CheckKeys(Kvm, options);
         try
         {
-            return KvmEngine.Open();
+            return OpenKvm(options);
         }
         catch (KvmException e)
         {
             throw new MachineException($"engine: {e.Message} Or use --engine {Software}; 'vmm doctor' says more.");
         }
+    }
+
+    private static KvmEngine OpenKvm(IReadOnlyDictionary<string, string> options)
+    {
+        EngineOptions.CheckKeys(Kvm, options, LocalApics);
+        return KvmEngine.Open(apics: EngineOptions.Enum<LocalApicModel>(options, LocalApics));
     }
 }

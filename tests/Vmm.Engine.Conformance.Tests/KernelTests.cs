@@ -11,7 +11,7 @@ public sealed class KernelTests
     private const byte Vector = KernelBench.Vector;
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
-    public static TheoryData<string> Engines => EngineNames.Present;
+    public static TheoryData<string> Engines => EngineNames.WithApics;
 
     [Theory]
     [MemberData(nameof(Engines))]

@@ -4,7 +4,7 @@ using Vmm.Engine.Kvm.Interop;
 
 namespace Vmm.Engine.Kvm.Interrupts;
 
-/// <summary>The thread of a VM that waits for its event descriptors and calls who wants to know.</summary>
+/// <summary>The thread of a VM that waits for event descriptors and calls who wants to know. Those left at its end are closed.</summary>
 internal sealed unsafe class NotificationThread : IDisposable
 {
     private const int Batch = 32;
@@ -66,11 +66,15 @@ internal sealed unsafe class NotificationThread : IDisposable
 
         lock (_gate)
         {
+            foreach ((EventDescriptor source, _) in _watched.Values)
+            {
+                source.Dispose();
+            }
+
             _watched.Clear();
         }
 
         _set.Dispose();
-        _end.Dispose();
     }
 
     private int Set => (int)_set.DangerousGetHandle();

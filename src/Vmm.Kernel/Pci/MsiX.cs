@@ -7,7 +7,7 @@ namespace Vmm.Kernel;
 /// <summary>
 /// MSI-X of one function: table and pending bits in a base-address register (PCI Local Bus Specification 3.0, 6.8.2).
 /// </summary>
-internal sealed class MsiX(InterruptFabric fabric, int vectors, Action enabledChanged) : IMessageInterrupts, IMmioDevice
+internal sealed class MsiX(InterruptFabric fabric, int vectors, Action enabledChanged, IEngineInterrupts? engine = null) : IMessageInterrupts, IMmioDevice
 {
     public const byte CapabilityId = 0x11;
     public const int MaximumVectors = 2048;
@@ -17,6 +17,7 @@ internal sealed class MsiX(InterruptFabric fabric, int vectors, Action enabledCh
     private readonly Lock _lock = new();
     private readonly byte[] _table = NewTable(vectors);
     private readonly ulong[] _pending = new ulong[(vectors + 63) / 64];
+    private readonly MessageRoutes? _routes = engine is null ? null : new MessageRoutes(engine, vectors);
     private volatile ushort _control;
 
     /// <summary>Offset of message control in configuration space.</summary>
@@ -33,6 +34,13 @@ internal sealed class MsiX(InterruptFabric fabric, int vectors, Action enabledCh
             _control = value;
             enabledChanged();
             Flush();
+            if (_routes is not null && !Enabled)
+            {
+                lock (_lock)
+                {
+                    _routes.Clear();
+                }
+            }
         }
     }
 
@@ -158,6 +166,19 @@ internal sealed class MsiX(InterruptFabric fabric, int vectors, Action enabledCh
     private void Send(int vector)
     {
         ReadOnlySpan<byte> entry = _table.AsSpan(vector * EntryLength, EntryLength);
-        fabric.SendMessage(BinaryPrimitives.ReadUInt64LittleEndian(entry), BinaryPrimitives.ReadUInt32LittleEndian(entry[8..]));
+        ulong address = BinaryPrimitives.ReadUInt64LittleEndian(entry);
+        uint data = BinaryPrimitives.ReadUInt32LittleEndian(entry[8..]);
+        if (_routes is null || !TrySendByRoute(vector, address, data))
+        {
+            fabric.SendMessage(address, data);
+        }
+    }
+
+    private bool TrySendByRoute(int vector, ulong address, uint data)
+    {
+        lock (_lock)
+        {
+            return Enabled && !fabric.Held && _routes!.TrySend(vector, address, data);
+        }
     }
 }

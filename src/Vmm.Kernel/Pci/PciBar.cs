@@ -9,6 +9,8 @@ internal sealed class PciBar(IRegionClaim claim, ulong length, bool isPort, bool
     private ulong _address;
     private bool _enabled;
 
+    public IRegionClaim Claim => claim;
+
     public ulong Length { get; } = length;
 
     public bool IsPort { get; } = isPort;

@@ -56,6 +56,9 @@ public sealed partial class PciSlot : IPciSlot
 
     internal DeviceInstance Owner { get; }
 
+    /// <summary>The messages of the function; null where it declares none.</summary>
+    internal IMessageInterrupts? Messages => _msiX;
+
     internal VirtualMachine Machine => _machine;
 
     private ushort Command => BinaryPrimitives.ReadUInt16LittleEndian(_space.AsSpan(CommandOffset));
@@ -86,7 +89,7 @@ public sealed partial class PciSlot : IPciSlot
             throw new InvalidOperationException($"{Owner} declares MSI-X twice.");
         }
 
-        _msiX = new MsiX(_machine.Interrupts, vectors, () => _pin.Muted = IsPinMuted);
+        _msiX = new MsiX(_machine.Interrupts, vectors, () => _pin.Muted = IsPinMuted, _machine.Apics.Engine);
         DeclareMemoryBar(barIndex, MsiX.RegionLength(vectors), AccessWidths.DoubleWord | AccessWidths.QuadWord, _msiX, is64Bit: false);
         Span<byte> body = stackalloc byte[10];
         BinaryPrimitives.WriteUInt16LittleEndian(body, (ushort)(vectors - 1));
@@ -111,6 +114,19 @@ public sealed partial class PciSlot : IPciSlot
         int offset = AddCapability(capabilityId, body);
         writable.CopyTo(_writable.AsSpan(offset + 2));
         _window = (registers, offset, body.Length + 2);
+    }
+
+    /// <summary>Says that writes to a register in a memory base-address register are notifications: an engine may take them without an exit.</summary>
+    /// <param name="barIndex">The base-address register.</param>
+    /// <param name="offset">The register in it.</param>
+    /// <param name="width">Width of the writes; others reach the device as before.</param>
+    /// <param name="written">Called instead of the device, from any thread.</param>
+    internal void DeclareNotification(int barIndex, ulong offset, AccessWidth width, Action written)
+    {
+        if (_machine.Apics.Engine is { } engine && _bars[barIndex]?.Claim is RegionClaim claim)
+        {
+            claim.MappingChanged += new WriteNotification(engine, offset, width, written).Follow;
+        }
     }
 
     internal uint ReadConfiguration(int offset, int width)

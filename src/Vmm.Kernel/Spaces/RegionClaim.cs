@@ -4,6 +4,7 @@ namespace Vmm.Kernel;
 internal abstract class RegionClaim(string name, DeviceInstance owner, ulong first, ulong length, AccessWidths widths) : IRegionClaim
 {
     private bool _enabled = true;
+    private bool _mapped;
 
     public string Name { get; } = name;
 
@@ -17,8 +18,19 @@ internal abstract class RegionClaim(string name, DeviceInstance owner, ulong fir
 
     public AccessWidths Widths { get; } = widths;
 
-    /// <summary>Whether the table of the space shows the region now.</summary>
-    public bool Mapped { get; set; }
+    /// <summary>Whether the table of the space shows the region now. Guarded by the lock of the space.</summary>
+    public bool Mapped
+    {
+        get => _mapped;
+        set
+        {
+            _mapped = value;
+            MappingChanged?.Invoke(value ? First : null);
+        }
+    }
+
+    /// <summary>Raised when the region shows, with its first address, and when it shows no more, with null.</summary>
+    public event Action<ulong?>? MappingChanged;
 
     /// <summary>Whether the claim was given back.</summary>
     public bool Disposed { get; private set; }

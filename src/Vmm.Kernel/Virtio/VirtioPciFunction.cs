@@ -83,6 +83,13 @@ public sealed class VirtioPciFunction : IDevice, IPciFunction, IStateful, IMmioD
             Declare(Structure.Device, DeviceOffset, (uint)_identity.ConfigurationLength);
         }
 
+        for (int queue = 0; queue < _identity.QueueSizes.Count; queue++)
+        {
+            int index = queue;
+            Action notify = () => _lifecycle.Notify(index);
+            slot.DeclareNotification(RegisterBar, NotifyOffset + (NotifyMultiplier * (uint)index), AccessWidth.Word, () => _context.Post(notify));
+        }
+
         ((IDevice)device).Attach();
     }
 

@@ -17,7 +17,12 @@ internal static class HostKvm
         }
     });
 
+    private static readonly Lazy<KvmEngine> KernelApics = new(static () => KvmEngine.Open(apics: LocalApicModel.Kernel));
+
     public static KvmEngine Engine => Opened.Value.Engine!;
+
+    /// <summary>The same, told to leave the local APICs to the kernel.</summary>
+    public static KvmEngine WithKernelApics => KernelApics.Value;
 
     /// <summary>Why tests on KVM are skipped; null when they run.</summary>
     public static string? SkipReason => Opened.Value.Reason;
@@ -41,6 +46,12 @@ internal sealed class HardwareKvmTheoryAttribute : TheoryAttribute
 internal sealed class KvmTheoryAttribute : TheoryAttribute
 {
     public KvmTheoryAttribute() => Skip = HostKvm.SkipReason;
+}
+
+/// <summary>A theory of the split irqchip, where KVM has it.</summary>
+internal sealed class SplitIrqchipTheoryAttribute : TheoryAttribute
+{
+    public SplitIrqchipTheoryAttribute() => Skip = new SplitIrqchipFactAttribute().Skip;
 }
 
 /// <summary>A test of the split irqchip, where KVM has it.</summary>

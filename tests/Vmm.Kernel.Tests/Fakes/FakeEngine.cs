@@ -3,8 +3,11 @@ using System.Collections.Concurrent;
 namespace Vmm.Kernel.Tests;
 
 /// <summary>An engine without a guest: tests script the exits.</summary>
-internal sealed class FakeEngine : IVmxEngine
+internal sealed class FakeEngine : ILocalApicEngine
 {
+    /// <summary>Whether the engine has local APICs of its own.</summary>
+    public bool OffersLocalApics { get; init; }
+
     public List<FakeMachine> Machines { get; } = [];
 
     public string Name => "fake";
@@ -32,9 +35,13 @@ internal sealed class FakeEngine : IVmxEngine
         }.Build(),
     };
 
-    public IVmxMachine CreateMachine(IPhysicalMemory memory, ITimeSource clock)
+    public IVmxMachine CreateMachine(IPhysicalMemory memory, ITimeSource clock) => Add(new FakeMachine());
+
+    public IVmxMachine CreateMachineWithLocalApics(IPhysicalMemory memory, ITimeSource clock) =>
+        Add(new FakeMachine { Interrupts = new FakeInterrupts() });
+
+    private FakeMachine Add(FakeMachine machine)
     {
-        var machine = new FakeMachine();
         Machines.Add(machine);
         return machine;
     }
@@ -44,6 +51,10 @@ internal sealed class FakeMachine : IVmxMachine
 {
     private ulong _next = 1UL << 39;
 
+    public FakeInterrupts? Interrupts { get; init; }
+
+    IEngineInterrupts? IVmxMachine.Interrupts => Interrupts;
+
     public List<FakeProcessor> Processors { get; } = [];
 
     public Dictionary<ulong, Memory<byte>> Pages { get; } = [];
@@ -52,7 +63,7 @@ internal sealed class FakeMachine : IVmxMachine
 
     public ILogicalProcessor CreateProcessor(int index)
     {
-        var processor = new FakeProcessor();
+        var processor = new FakeProcessor { LocalApic = Interrupts is null ? null : new FakeLocalApic() };
         Processors.Add(processor);
         return processor;
     }
@@ -86,6 +97,10 @@ internal sealed class FakeProcessor : ILogicalProcessor
     public List<string> Instructions { get; } = [];
 
     public ProcessorState? Loaded { get; private set; }
+
+    public FakeLocalApic? LocalApic { get; init; }
+
+    IEngineLocalApic? ILogicalProcessor.LocalApic => LocalApic;
 
     public ref GuestRegisters Registers => ref _registers;
 

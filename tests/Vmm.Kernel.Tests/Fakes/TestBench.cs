@@ -5,8 +5,9 @@ namespace Vmm.Kernel.Tests;
 /// <summary>A VM on the fake engine, with what tests need around it.</summary>
 internal sealed class TestBench : IDisposable
 {
-    public TestBench(VirtualMachineOptions? options = null, CpuPool? pool = null, TimeProvider? time = null)
+    public TestBench(VirtualMachineOptions? options = null, CpuPool? pool = null, TimeProvider? time = null, bool engineApics = false)
     {
+        Engine = new FakeEngine { OffersLocalApics = engineApics };
         Log = new RecordingLog();
         Pool = pool ?? new CpuPool("test pool", options?.ProcessorCount ?? 1, Log);
         Memory = new GuestMemory();
@@ -14,7 +15,7 @@ internal sealed class TestBench : IDisposable
         Machine = new VirtualMachine(options ?? new VirtualMachineOptions { Name = "test" }, Engine, Pool, Memory, Log, time);
     }
 
-    public FakeEngine Engine { get; } = new();
+    public FakeEngine Engine { get; }
 
     public RecordingLog Log { get; }
 

@@ -344,7 +344,7 @@ public sealed class VirtioPciTests : IDisposable
         transport.Plug(_bench.Machine.Pci.CreateSlot(Address, context, interruptPin: 1, interruptLine: 19));
         _bench.Machine.AddDevice("virtio", "test", transport, context);
         _bench.Machine.AttachDevices();
-        return (new VirtioPciDriver(_bench, Address), device, transport);
+        return (new VirtioPciDriver(_bench.Machine, Address), device, transport);
     }
 
     private VirtioPciFunction PlugSecond(VirtioTestDevice device, out PostingContext posting)

@@ -6,17 +6,17 @@ namespace Vmm.Kernel.Tests.Virtio;
 internal sealed class VirtioPciDriver
 {
     public const byte Acknowledge = 1, Driver = 2, DriverOk = 4, FeaturesOk = 8, NeedsReset = 64;
-    private const ulong Bar = 0xC000_0000, MessageBar = 0xC001_0000;
 
-    private readonly TestBench _bench;
+    private readonly VirtualMachine _machine;
     private readonly PciAddress _address;
     private readonly Dictionary<uint, (ulong Address, uint Length)> _structures = [];
 
-    public VirtioPciDriver(TestBench bench, PciAddress address)
+    public VirtioPciDriver(VirtualMachine machine, PciAddress address, ulong bar = 0xC000_0000)
     {
-        _bench = bench;
+        _machine = machine;
         _address = address;
-        WriteConfiguration(0x10, (uint)Bar);
+        MessageBar = bar + 0x1_0000;
+        WriteConfiguration(0x10, (uint)bar);
         WriteConfiguration(0x18, (uint)MessageBar);
         WriteConfiguration(4, 6);
         for (uint at = ReadConfiguration(0x34) & 0xFF; at != 0; at = (ReadConfiguration(at) >> 8) & 0xFF)
@@ -24,7 +24,7 @@ internal sealed class VirtioPciDriver
             uint header = ReadConfiguration(at);
             if ((header & 0xFF) == 9)
             {
-                _structures[header >> 24] = (Bar + ReadConfiguration(at + 8), ReadConfiguration(at + 12));
+                _structures[header >> 24] = (bar + ReadConfiguration(at + 8), ReadConfiguration(at + 12));
                 ConfigurationAccess = header >> 24 == 5 ? at : ConfigurationAccess;
                 NotifyMultiplier = header >> 24 == 2 ? ReadConfiguration(at + 16) : NotifyMultiplier;
             }
@@ -36,6 +36,8 @@ internal sealed class VirtioPciDriver
     }
 
     public IReadOnlyDictionary<uint, (ulong Address, uint Length)> Structures => _structures;
+
+    public ulong MessageBar { get; }
 
     public uint NotifyMultiplier { get; }
 
@@ -49,13 +51,13 @@ internal sealed class VirtioPciDriver
         set => Write(1, 0x14, 1, value);
     }
 
-    public uint ReadConfiguration(uint offset) => _bench.Machine.Pci.Read(_address, (ushort)offset, AccessWidth.DoubleWord);
+    public uint ReadConfiguration(uint offset) => _machine.Pci.Read(_address, (ushort)offset, AccessWidth.DoubleWord);
 
-    public void WriteConfiguration(uint offset, uint value) => _bench.Machine.Pci.Write(_address, (ushort)offset, AccessWidth.DoubleWord, value);
+    public void WriteConfiguration(uint offset, uint value) => _machine.Pci.Write(_address, (ushort)offset, AccessWidth.DoubleWord, value);
 
-    public ulong Read(uint structure, uint offset, int width) => _bench.Machine.Mmio.Read(_structures[structure].Address + offset, width);
+    public ulong Read(uint structure, uint offset, int width) => _machine.Mmio.Read(_structures[structure].Address + offset, width);
 
-    public void Write(uint structure, uint offset, int width, ulong value) => _bench.Machine.Mmio.Write(_structures[structure].Address + offset, width, value);
+    public void Write(uint structure, uint offset, int width, ulong value) => _machine.Mmio.Write(_structures[structure].Address + offset, width, value);
 
     public ulong OfferedFeatures()
     {
@@ -91,10 +93,10 @@ internal sealed class VirtioPciDriver
     }
 
     /// <summary>Sets up queue 0 with MSI-X vector 1 and starts the device.</summary>
-    public DriverRing Start(ulong features)
+    public DriverRing Start(ulong features, ulong ringAddress = 0x1000)
     {
         Assert.True(Negotiate(features));
-        DriverRing ring = new(_bench.Memory, 0x1000, 8, (features & VirtioFeatures.EventIndex) != 0);
+        DriverRing ring = new(_machine.Memory, ringAddress, 8, (features & VirtioFeatures.EventIndex) != 0);
         SetQueue(0, ring.Size, ring.Descriptors, ring.Driver, ring.Device, vector: 1);
         Status = Acknowledge | Driver | FeaturesOk | DriverOk;
         return ring;
@@ -102,13 +104,13 @@ internal sealed class VirtioPciDriver
 
     public void Notify(ushort queue) => Write(2, queue * NotifyMultiplier, 2, queue);
 
-    public void EnableMessages(int vectors)
+    public void EnableMessages(int vectors, uint firstVector = 0x40)
     {
         for (uint vector = 0; vector < vectors; vector++)
         {
-            _bench.Machine.Mmio.Write(MessageBar + (16 * vector), 4, 0xFEE0_0000);
-            _bench.Machine.Mmio.Write(MessageBar + (16 * vector) + 8, 4, 0x40 + vector);
-            _bench.Machine.Mmio.Write(MessageBar + (16 * vector) + 12, 4, 0);
+            _machine.Mmio.Write(MessageBar + (16 * vector), 4, 0xFEE0_0000);
+            _machine.Mmio.Write(MessageBar + (16 * vector) + 8, 4, firstVector + vector);
+            _machine.Mmio.Write(MessageBar + (16 * vector) + 12, 4, 0);
         }
 
         WriteConfiguration(MessageControl, 0x8000_0000);

@@ -7,7 +7,7 @@ internal sealed class VirtioTestDevice : IDevice, IVirtioDevice, IStateful
 
     public Func<ulong, bool> OnFeatures { get; init; } = _ => true;
 
-    public Action<IVirtioQueue> OnNotified { get; init; } = _ => { };
+    public Action<IVirtioQueue> OnNotified { get; set; } = _ => { };
 
     public List<string> Calls { get; } = [];
 

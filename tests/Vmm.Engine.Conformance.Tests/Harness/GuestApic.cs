@@ -1,0 +1,66 @@
+using Iced.Intel;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Vmm.Engine.Conformance.Tests.Harness;
+
+/// <summary>What guests do with their local APIC, in x2APIC mode.</summary>
+internal static class GuestApic
+{
+    public const uint Masked = 1 << 16, Periodic = 1 << 17, TimestampDeadline = 2 << 17, ExternalInterrupt = 0x700, Nmi = 0x400;
+
+    /// <summary>x2APIC mode, vectors accepted.</summary>
+    public static void Enable(Assembler a, bool isBootstrap = true)
+    {
+        WriteMsr(a, Msr.Ia32ApicBase, isBootstrap ? 0xFEE0_0D00 : 0xFEE0_0C00);
+        WriteMsr(a, Msr.X2ApicSivr, 0x1FF);
+    }
+
+    /// <summary>Starts the timer, undivided: in nanoseconds.</summary>
+    public static void StartTimer(Assembler a, uint entry, uint count)
+    {
+        WriteMsr(a, Msr.X2ApicDivConf, 0xB);
+        WriteMsr(a, Msr.X2ApicLvtTimer, entry);
+        WriteMsr(a, Msr.X2ApicInitCount, count);
+    }
+
+    /// <summary>An inter-processor interrupt.</summary>
+    public static void Send(Assembler a, uint destination, uint command)
+    {
+        a.mov(ecx, Msr.X2ApicIcr);
+        a.mov(eax, command);
+        a.mov(edx, destination);
+        a.wrmsr();
+    }
+
+    public static void WriteMsr(Assembler a, uint msr, uint value)
+    {
+        a.mov(ecx, msr);
+        a.mov(eax, value);
+        a.xor(edx, edx);
+        a.wrmsr();
+    }
+
+    /// <summary>Passes the time: a KVM that emulates looks for requests every thousand instructions.</summary>
+    public static void Spin(Assembler a, uint rounds = 4000)
+    {
+        Label loop = a.CreateLabel();
+        a.mov(ecx, rounds);
+        a.Label(ref loop);
+        a.dec(ecx);
+        a.jne(loop);
+    }
+
+    /// <summary>Halts, with interrupts enabled, until EBX has a value.</summary>
+    public static void HaltUntil(Assembler a, uint count)
+    {
+        Label loop = a.CreateLabel(), done = a.CreateLabel();
+        a.Label(ref loop);
+        a.cli();
+        a.cmp(ebx, count);
+        a.jae(done);
+        a.sti();
+        a.hlt();
+        a.jmp(loop);
+        a.Label(ref done);
+    }
+}
