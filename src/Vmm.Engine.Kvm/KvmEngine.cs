@@ -12,7 +12,15 @@ public sealed class KvmEngine : ILocalApicEngine, IDisposable
 
     private KvmEngine(KvmDevice device, LocalApicModel apics)
     {
-        OffersLocalApics = apics == LocalApicModel.Kvm && device.Check(KvmCapability.SplitIrqchip) > 0;
+        bool canOffer = device.Check(KvmCapability.SplitIrqchip) > 0;
+        OffersLocalApics = apics switch
+        {
+            LocalApicModel.Kernel => false,
+            LocalApicModel.Kvm when !canOffer => throw new KvmException(
+                $"{KvmName.Of(KvmCapability.SplitIrqchip)} is missing: KVM cannot model the local APICs alone. Use --engine-option apic=kernel."),
+            LocalApicModel.Kvm => true,
+            _ => canOffer && RunsOnHardware,
+        };
         _device = device;
         (TimestampControl control, ulong frequency) = TimestampCounter.Probe(device);
         TimestampControl = control;
@@ -39,9 +47,9 @@ public sealed class KvmEngine : ILocalApicEngine, IDisposable
 
     /// <summary>Opens KVM.</summary>
     /// <param name="path">The device.</param>
-    /// <param name="apics">Who models the local APICs; KVM only where it can.</param>
+    /// <param name="apics">Who models the local APICs.</param>
     /// <exception cref="KvmException">KVM cannot be opened or lacks what the engine needs; the message says what and what to do.</exception>
-    public static KvmEngine Open(string path = KvmDevice.DefaultPath, LocalApicModel apics = LocalApicModel.Kvm)
+    public static KvmEngine Open(string path = KvmDevice.DefaultPath, LocalApicModel apics = LocalApicModel.Auto)
     {
         KvmDevice device = KvmDevice.Open(path);
         try
@@ -72,6 +80,12 @@ public sealed class KvmEngine : ILocalApicEngine, IDisposable
 /// <summary>Who models the local APICs.</summary>
 public enum LocalApicModel
 {
+    /// <summary>
+    /// KVM where it can and a processor with virtualization runs the guests. A KVM that emulates tells the end of a
+    /// level-triggered interrupt late, or never when the guest halts behind it.
+    /// </summary>
+    Auto,
+
     /// <summary>KVM ("split irqchip"): interrupts come as messages, and a halted processor waits in KVM.</summary>
     Kvm,
 

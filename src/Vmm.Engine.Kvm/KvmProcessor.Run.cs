@@ -15,7 +15,6 @@ internal sealed unsafe partial class KvmProcessor
     private bool _leaving;
     private bool _waitsForWindow;
     private bool _windowIsUnknown;
-    private bool _mayHalt;
 
     // An access that KVM waits to finish: it does so when it is next asked to run.
     private bool _completionPending;
@@ -83,7 +82,6 @@ internal sealed unsafe partial class KvmProcessor
                 }
 
                 Inject();
-                HaltAgain();
                 if (_windowIsUnknown && Has(PrimaryProcessorBasedControls.InterruptWindowExiting))
                 {
                     // KVM tells of the window when it returns, and would not return from a HLT.
@@ -120,7 +118,6 @@ internal sealed unsafe partial class KvmProcessor
             Interlocked.MemoryBarrier();
             TakeBackEvent();
             RestoreCancelled();
-            _mayHalt = _apic is not null && !_machine.RunsOnHardware;
         }
         else if (error != 0)
         {
@@ -129,30 +126,6 @@ internal sealed unsafe partial class KvmProcessor
         else
         {
             Follow();
-        }
-    }
-
-    // A KVM that emulates may execute a HLT before it tells of an end of interrupt before it, and then waits with that.
-    // It looks for such things when it executes the HLT once more.
-    private void HaltAgain()
-    {
-        if (!_mayHalt)
-        {
-            return;
-        }
-
-        _mayHalt = false;
-        if (_apic!.Activity == ActivityState.Hlt)
-        {
-            _registers.Rip -= HltLength;
-            if (IsNextInstructionHlt())
-            {
-                _apic.Activity = ActivityState.Active;
-            }
-            else
-            {
-                _registers.Rip += HltLength;
-            }
         }
     }
 

@@ -16,6 +16,27 @@ public sealed class KvmGuestTests
         Assert.Contains("kvm runs", result.Errors, StringComparison.Ordinal);
     }
 
+    [KvmFact]
+    public async Task A_guest_runs_with_either_model_of_the_local_apics()
+    {
+        using TinyGuest guest = new(TinyGuest.PowerOff);
+        foreach (string model in (string[])["auto", "kvm", "kernel"])
+        {
+            CommandResult result = await VmmCommand.RunAsync(
+                "", "run", "--kernel", guest.Path, "--engine", "kvm", "--engine-option", $"apic={model}", "--memory", "32M");
+            Assert.True(result.Status == 0, $"{model}: {result.Errors}");
+        }
+    }
+
+    [KvmFact]
+    public async Task A_model_of_the_local_apics_that_there_is_not_is_refused_by_name()
+    {
+        using TinyGuest guest = new(TinyGuest.PowerOff);
+        CommandResult result = await VmmCommand.RunAsync("", "run", "--kernel", guest.Path, "--engine", "kvm", "--engine-option", "apic=qemu");
+        Assert.Equal(2, result.Status);
+        Assert.Contains("'qemu' is none of auto, kvm, kernel", result.Errors, StringComparison.Ordinal);
+    }
+
     private sealed class KvmFactAttribute : FactAttribute
     {
         public KvmFactAttribute()

@@ -1,4 +1,5 @@
 using Vmm.Engine.Conformance.Tests.Harness;
+using Vmm.Engine.Kvm;
 using Vmm.Kernel;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -13,8 +14,10 @@ public sealed class ApicTests
     public static TheoryData<string> Engines => EngineNames.WithApics;
 
     [SplitIrqchipFact]
-    public void Kvm_models_the_local_apics_unless_it_is_told_otherwise()
+    public void Kvm_models_the_local_apics_where_it_runs_on_hardware_or_is_told_to()
     {
+        using KvmEngine chosen = KvmEngine.Open();
+        Assert.Equal(chosen.RunsOnHardware, chosen.OffersLocalApics);
         using var own = new VirtualMachineBench(EngineNames.Kvm, a => a.nop());
         using var kernels = new VirtualMachineBench(EngineNames.KvmWithKernelApics, a => a.nop());
         Assert.NotNull(own.Machine.Apics.Engine);
@@ -186,7 +189,9 @@ public sealed class ApicTests
             GuestApic.Enable(a);
             a.xor(ebx, ebx);
             VirtualMachineBench.Note(a, 1);
-            GuestApic.HaltUntil(a, 2); // the line stays asserted through the first
+            a.sti();
+            GuestApic.SpinUntil(a, 2); // the line stays asserted through the first
+            a.cli();
             GuestApic.Spin(a);
         });
         var controller = new LevelController(bench.Device.Context);

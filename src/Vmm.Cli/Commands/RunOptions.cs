@@ -33,7 +33,7 @@ internal static class RunOptions
         new("memory", "SIZE", "RAM, such as 512M or 2G"),
         new("cpus", "N", "virtual processors"),
         new("engine", "NAME", "auto, software or kvm"),
-        new("engine-option", "KEY=VALUE", "option of the engine; software: tier=translator, interpreter or lockstep; count=blocks; kvm: apic=kvm or kernel", Repeatable: true),
+        new("engine-option", "KEY=VALUE", "option of the engine; software: tier=translator, interpreter or lockstep; count=blocks; kvm: apic=auto, kvm or kernel", Repeatable: true),
         new("scheduler", "NAME", "scheduler plugin"),
         new("disk", "path=F,...", "disk; also format=raw, readonly=on, device=TYPE, and options of the format and of the device", Repeatable: true),
         new("net", "BACKEND,...", "network device; none, or a backend with its options, as 'plugin list' has them; also mac=52:54:00:12:34:56", Repeatable: true),

@@ -1,4 +1,5 @@
 using Iced.Intel;
+using Vmm.Engine.Kvm;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Vmm.Engine.Conformance.Tests.Harness;
@@ -48,6 +49,15 @@ internal static class GuestApic
         a.Label(ref loop);
         a.dec(ecx);
         a.jne(loop);
+    }
+
+    /// <summary>Passes the time, with what interrupts, until EBX has a value: see <see cref="LocalApicModel.Auto"/> for why not in HLT.</summary>
+    public static void SpinUntil(Assembler a, uint count)
+    {
+        Label loop = a.CreateLabel();
+        a.Label(ref loop);
+        a.cmp(ebx, count);
+        a.jb(loop);
     }
 
     /// <summary>Halts, with interrupts enabled, until EBX has a value.</summary>

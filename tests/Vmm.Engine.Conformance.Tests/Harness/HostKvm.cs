@@ -9,7 +9,7 @@ internal static class HostKvm
     {
         try
         {
-            return (KvmEngine.Open(), null);
+            return (KvmEngine.Open(apics: LocalApicModel.Kvm), null);
         }
         catch (KvmException e)
         {
