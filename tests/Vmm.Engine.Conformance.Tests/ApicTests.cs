@@ -8,7 +8,7 @@ namespace Vmm.Engine.Conformance.Tests;
 /// <summary>Local APICs as guests see them, whoever models them.</summary>
 public sealed class ApicTests
 {
-    private const byte Vector = VirtualMachineBench.Vector;
+    private const byte Vector = KernelBench.Vector;
     private const ulong Message = 0xFEE0_0000, SecondStart = 0x1_4000, Trampoline = 0x7000;
 
     public static TheoryData<string> Engines => EngineNames.WithApics;
@@ -18,8 +18,8 @@ public sealed class ApicTests
     {
         using KvmEngine chosen = KvmEngine.Open();
         Assert.Equal(chosen.RunsOnHardware, chosen.OffersLocalApics);
-        using var own = new VirtualMachineBench(EngineNames.Kvm, a => a.nop());
-        using var kernels = new VirtualMachineBench(EngineNames.KvmWithKernelApics, a => a.nop());
+        using var own = new KernelBench(EngineNames.Kvm, a => a.nop());
+        using var kernels = new KernelBench(EngineNames.KvmWithKernelApics, a => a.nop());
         Assert.NotNull(own.Machine.Apics.Engine);
         Assert.Null(kernels.Machine.Apics.Engine);
     }
@@ -28,11 +28,11 @@ public sealed class ApicTests
     [MemberData(nameof(Engines))]
     public void A_message_wakes_a_halted_guest(string engine)
     {
-        using var bench = new VirtualMachineBench(engine, a =>
+        using var bench = new KernelBench(engine, a =>
         {
             GuestApic.Enable(a);
             a.xor(ebx, ebx);
-            VirtualMachineBench.Note(a, 1);
+            KernelBench.Note(a, 1);
             GuestApic.HaltUntil(a, 1);
         });
         bench.Device.OnWrite = value =>
@@ -50,7 +50,7 @@ public sealed class ApicTests
     [MemberData(nameof(Engines))]
     public void A_second_processor_starts_by_init_and_startup_ipi(string engine)
     {
-        using var bench = new VirtualMachineBench(engine, a =>
+        using var bench = new KernelBench(engine, a =>
         {
             GuestApic.Enable(a);
             GuestApic.Send(a, 1, 0x4500);
@@ -59,7 +59,7 @@ public sealed class ApicTests
         }, processors: 2);
         bench.Assemble(Trampoline, a =>
         {
-            a.mov(dx, NoteDevice.Port);
+            a.mov(dx, KernelBench.NotePort);
             a.mov(ax, cs);
             a.@out(dx, ax);
             a.cli();
@@ -74,7 +74,7 @@ public sealed class ApicTests
     [MemberData(nameof(Engines))]
     public void An_ipi_wakes_another_processor(string engine)
     {
-        using var bench = new VirtualMachineBench(engine, a =>
+        using var bench = new KernelBench(engine, a =>
         {
             GuestApic.Enable(a);
             WaitForDevice(a);
@@ -85,9 +85,9 @@ public sealed class ApicTests
         {
             GuestApic.Enable(a, isBootstrap: false);
             a.xor(ebx, ebx);
-            VirtualMachineBench.Note(a, 2);
+            KernelBench.Note(a, 2);
             GuestApic.HaltUntil(a, 1);
-            VirtualMachineBench.Note(a, (uint)NoteDevice.EndMark);
+            KernelBench.Note(a, (uint)KernelBench.EndMark);
             a.hlt();
         });
         ReadyWhenNoted(bench, 2);
@@ -99,7 +99,7 @@ public sealed class ApicTests
     [MemberData(nameof(Engines))]
     public void The_timestamp_deadline_interrupts_a_halted_guest(string engine)
     {
-        using var bench = new VirtualMachineBench(engine, a =>
+        using var bench = new KernelBench(engine, a =>
         {
             Iced.Intel.Label none = a.CreateLabel();
             a.mov(eax, 1);
@@ -107,7 +107,7 @@ public sealed class ApicTests
             a.bt(ecx, 24);
             a.jnc(none);
             GuestApic.Enable(a);
-            GuestApic.WriteMsr(a, Msr.X2ApicLvtTimer, Vector | GuestApic.TimestampDeadline);
+            KernelBench.WriteMsr(a, Msr.X2ApicLvtTimer, Vector | GuestApic.TimestampDeadline);
             a.xor(ebx, ebx);
             a.rdtsc();
             a.add(eax, 20_000_000);
@@ -118,55 +118,55 @@ public sealed class ApicTests
             a.mov(ecx, Msr.Ia32TscDeadline);
             a.rdmsr();
             a.mov(ebx, eax); // 0: it has expired
-            VirtualMachineBench.NoteCount(a);
+            KernelBench.NoteCount(a);
             a.Label(ref none);
             a.nop();
         });
         bench.RunToEnd();
         bool announced = bench.Machine.Apics.Engine?.HasTimestampDeadline ?? bench.Machine.Engine.Capabilities.TimestampFrequency is null;
-        Assert.Equal(announced ? [0UL, NoteDevice.EndMark] : [NoteDevice.EndMark], bench.Device.Written);
+        Assert.Equal(announced ? [0UL, KernelBench.EndMark] : [KernelBench.EndMark], bench.Device.Written);
     }
 
     [Theory]
     [MemberData(nameof(Engines))]
     public void The_8259_interrupts_through_lint0_once_the_guest_lets_it(string engine)
     {
-        using var bench = new VirtualMachineBench(engine, a =>
+        using var bench = new KernelBench(engine, a =>
         {
             GuestApic.Enable(a);
-            GuestApic.WriteMsr(a, Msr.X2ApicLvtLint0, GuestApic.ExternalInterrupt | GuestApic.Masked);
+            KernelBench.WriteMsr(a, Msr.X2ApicLvtLint0, GuestApic.ExternalInterrupt | GuestApic.Masked);
             a.xor(ebx, ebx);
             a.sti();
-            VirtualMachineBench.Note(a, 0x10); // INTR
+            KernelBench.Note(a, 0x10); // INTR
             GuestApic.Spin(a);
-            VirtualMachineBench.NoteCount(a);
-            GuestApic.WriteMsr(a, Msr.X2ApicLvtLint0, GuestApic.ExternalInterrupt);
+            KernelBench.NoteCount(a);
+            KernelBench.WriteMsr(a, Msr.X2ApicLvtLint0, GuestApic.ExternalInterrupt);
             GuestApic.HaltUntil(a, 1);
-            VirtualMachineBench.Note(a, 0x11); // INTR, soon
+            KernelBench.Note(a, 0x11); // INTR, soon
             GuestApic.HaltUntil(a, 2);
-            VirtualMachineBench.NoteCount(a);
+            KernelBench.NoteCount(a);
         });
         using var pic = new Pic(bench);
         bench.RunToEnd();
-        Assert.Equal([0x10UL, 0, 0x11, 2, NoteDevice.EndMark], bench.Device.Written);
+        Assert.Equal([0x10UL, 0, 0x11, 2, KernelBench.EndMark], bench.Device.Written);
     }
 
     [Theory]
     [MemberData(nameof(Engines))]
     public void The_nmi_line_comes_through_lint1_unless_it_is_masked(string engine)
     {
-        using var bench = new VirtualMachineBench(engine, a =>
+        using var bench = new KernelBench(engine, a =>
         {
             GuestApic.Enable(a);
             a.xor(ebx, ebx);
-            GuestApic.WriteMsr(a, Msr.X2ApicLvtLint1, GuestApic.Nmi | GuestApic.Masked);
-            VirtualMachineBench.Note(a, 0x20);
+            KernelBench.WriteMsr(a, Msr.X2ApicLvtLint1, GuestApic.Nmi | GuestApic.Masked);
+            KernelBench.Note(a, 0x20);
             GuestApic.Spin(a);
-            VirtualMachineBench.NoteCount(a);
-            GuestApic.WriteMsr(a, Msr.X2ApicLvtLint1, GuestApic.Nmi);
-            VirtualMachineBench.Note(a, 0x20);
+            KernelBench.NoteCount(a);
+            KernelBench.WriteMsr(a, Msr.X2ApicLvtLint1, GuestApic.Nmi);
+            KernelBench.Note(a, 0x20);
             GuestApic.Spin(a);
-            VirtualMachineBench.NoteCount(a);
+            KernelBench.NoteCount(a);
         });
         bench.Device.OnWrite = value =>
         {
@@ -177,18 +177,18 @@ public sealed class ApicTests
             }
         };
         bench.RunToEnd();
-        Assert.Equal([0x20UL, 0, 0x20, 1, NoteDevice.EndMark], bench.Device.Written);
+        Assert.Equal([0x20UL, 0, 0x20, 1, KernelBench.EndMark], bench.Device.Written);
     }
 
     [Theory]
     [MemberData(nameof(Engines))]
     public void The_end_of_a_level_triggered_interrupt_reaches_the_controller(string engine)
     {
-        using var bench = new VirtualMachineBench(engine, a =>
+        using var bench = new KernelBench(engine, a =>
         {
             GuestApic.Enable(a);
             a.xor(ebx, ebx);
-            VirtualMachineBench.Note(a, 1);
+            KernelBench.Note(a, 1);
             a.sti();
             GuestApic.SpinUntil(a, 2); // the line stays asserted through the first
             a.cli();
@@ -211,17 +211,17 @@ public sealed class ApicTests
     [MemberData(nameof(Engines))]
     public void A_halted_processor_is_paused_and_halts_on(string engine)
     {
-        using var bench = new VirtualMachineBench(engine, a =>
+        using var bench = new KernelBench(engine, a =>
         {
             GuestApic.Enable(a);
             a.xor(ebx, ebx);
-            VirtualMachineBench.Note(a, 1);
+            KernelBench.Note(a, 1);
             GuestApic.HaltUntil(a, 1);
         });
         using var noted = new ManualResetEventSlim();
         bench.Device.OnWrite = _ => noted.Set();
         bench.Start();
-        Assert.True(noted.Wait(VirtualMachineBench.Deadline));
+        Assert.True(noted.Wait(KernelBench.Deadline));
         while (bench.Machine.WhileQuiet(() => bench.Machine.GetProcessorState(0).Activity) != (uint)ActivityState.Hlt)
         {
             Assert.False(bench.Machine.Completion.IsCompleted);
@@ -238,14 +238,14 @@ public sealed class ApicTests
     private static void WaitForDevice(Iced.Intel.Assembler a)
     {
         Iced.Intel.Label loop = a.CreateLabel();
-        a.mov(edx, NoteDevice.Port);
+        a.mov(edx, KernelBench.NotePort);
         a.Label(ref loop);
         a.@in(al, dx);
         a.test(al, al);
         a.je(loop);
     }
 
-    private static void ReadyWhenNoted(VirtualMachineBench bench, ulong value) =>
+    private static void ReadyWhenNoted(KernelBench bench, ulong value) =>
         bench.Device.OnRead = () => bench.Device.Written.Contains(value) ? 1UL : 0;
 
     /// <summary>Asserts INTR at a note of 0x10, and a while after one of 0x11; its acknowledge cycle takes it back.</summary>
@@ -254,7 +254,7 @@ public sealed class ApicTests
         private readonly IInterruptLine _intr;
         private readonly IVirtualTimer _timer;
 
-        public Pic(VirtualMachineBench bench)
+        public Pic(KernelBench bench)
         {
             IDeviceContext context = bench.Device.Context;
             context.Interrupts.AttachController(this);
@@ -280,7 +280,7 @@ public sealed class ApicTests
         public byte Acknowledge()
         {
             _intr.Set(false);
-            return VirtualMachineBench.ExternalVector;
+            return KernelBench.ExternalVector;
         }
 
         public void Dispose() => _timer.Dispose();

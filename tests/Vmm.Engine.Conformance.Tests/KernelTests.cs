@@ -9,7 +9,6 @@ public sealed class KernelTests
 {
     private const ushort NotePort = KernelBench.NotePort;
     private const byte Vector = KernelBench.Vector;
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
     public static TheoryData<string> Engines => EngineNames.WithApics;
 
@@ -40,7 +39,7 @@ public sealed class KernelTests
         {
             Iced.Intel.Label loop = a.CreateLabel();
             a.xor(ebx, ebx);
-            EnableX2Apic(a);
+            GuestApic.Enable(a);
             KernelBench.WriteMsr(a, Msr.X2ApicFirst + 0x3E, 0xB); // divide by 1: nanoseconds
             KernelBench.WriteMsr(a, Msr.X2ApicLvtTimer, Vector | (1 << 17)); // periodic
             KernelBench.WriteMsr(a, Msr.X2ApicInitCount, 2_000_000);
@@ -75,7 +74,7 @@ public sealed class KernelTests
             a.jmp(loop);
         }, pool, id: 1);
         using var other = new KernelBench(engine, a => a.nop(), pool, id: 2);
-        endless.Machine.Start();
+        endless.Start();
         other.RunToEnd();
         Assert.Contains(endless.Machine.Statistics.Exits, statistic => statistic.Reason is ExitReason.PreemptionTimerExpired or ExitReason.ExternalInterrupt);
     }
@@ -101,8 +100,8 @@ public sealed class KernelTests
             running.Set();
             return (ulong)Volatile.Read(ref end);
         };
-        bench.Machine.Start();
-        Assert.True(running.Wait(Deadline));
+        bench.Start();
+        Assert.True(running.Wait(KernelBench.Deadline));
         bench.Machine.Pause();
         ulong count = bench.Machine.GetProcessorState(0).Registers.Rbx;
         Assert.NotEqual(0UL, count);
@@ -120,11 +119,5 @@ public sealed class KernelTests
         using var bench = new KernelBench(engine, a => a.nop(), start: state => state.Cr0 &= ~(ulong)Cr0Bits.Ne);
         bench.Machine.FloatingPointErrors.PinFor(bench.Machine.CreateDeviceContext("latch")).Connect(() => { });
         bench.RunToEnd();
-    }
-
-    private static void EnableX2Apic(Iced.Intel.Assembler a)
-    {
-        KernelBench.WriteMsr(a, Msr.Ia32ApicBase, 0xFEE0_0D00);
-        KernelBench.WriteMsr(a, Msr.X2ApicSivr, 0x1FF);
     }
 }

@@ -24,7 +24,7 @@ public sealed class ParavirtualClockTests
     public void A_guest_computes_virtual_time(string engine)
     {
         using var vm = new ClockedMachine(engine);
-        vm.Bench.Machine.Start();
+        vm.Bench.Start();
         vm.AssertTimeIsRight();
         vm.End();
     }
@@ -35,7 +35,7 @@ public sealed class ParavirtualClockTests
     public void The_computed_time_stands_still_with_the_vm(string engine)
     {
         using var vm = new ClockedMachine(engine);
-        vm.Bench.Machine.Start();
+        vm.Bench.Start();
         vm.AssertTimeIsRight();
         vm.Bench.Machine.Pause();
         long start = Stopwatch.GetTimestamp();
@@ -51,7 +51,7 @@ public sealed class ParavirtualClockTests
     public void The_computed_time_goes_on_on_another_engine(string from, string to)
     {
         using var first = new ClockedMachine(from);
-        first.Bench.Machine.Start();
+        first.Bench.Start();
         first.AssertTimeIsRight();
         first.Bench.Machine.Pause();
         IReadOnlyList<StateSection> saved = first.Bench.Machine.SaveState();
@@ -59,6 +59,7 @@ public sealed class ParavirtualClockTests
         byte[] memory = new byte[GuestRam.Length];
         Assert.True(first.Bench.Machine.Memory.TryRead(0, memory));
         Assert.True(second.Bench.Machine.Memory.TryLoad(0, memory));
+        second.Bench.Machine.AttachDevices();
         second.Bench.Machine.StartPaused(saved);
         second.Bench.Machine.Resume();
         second.AssertTimeIsRight();

@@ -18,7 +18,7 @@ public sealed class VirtioBypassTests
     [MemberData(nameof(Engines))]
     public void A_guest_notifies_its_queue_and_is_interrupted_for_each_chain(string engine)
     {
-        using var bench = new VirtualMachineBench(engine, a =>
+        using var bench = new KernelBench(engine, a =>
         {
             GuestApic.Enable(a);
             a.xor(ebx, ebx);
@@ -29,14 +29,14 @@ public sealed class VirtioBypassTests
                 GuestApic.HaltUntil(a, round);
             }
 
-            VirtualMachineBench.NoteCount(a);
+            KernelBench.NoteCount(a);
         });
         VirtioPciDriver? driver = null;
         Plug(bench, out PciAddress address);
         bench.Prepare = () =>
         {
             driver = new VirtioPciDriver(bench.Machine, address, Bar);
-            driver.EnableMessages(vectors: 2, firstVector: VirtualMachineBench.Vector - 1);
+            driver.EnableMessages(vectors: 2, firstVector: KernelBench.Vector - 1);
             DriverRing ring = driver.Start(1UL << 32, Ring);
             for (uint round = 0; round < Rounds; round++)
             {
@@ -44,15 +44,15 @@ public sealed class VirtioBypassTests
             }
         };
         bench.RunToEnd();
-        Assert.Equal([Rounds, NoteDevice.EndMark], bench.Device.Written);
+        Assert.Equal([Rounds, KernelBench.EndMark], bench.Device.Written);
         bool bypasses = bench.Machine.Apics.Engine is not null;
         Assert.Equal(bypasses ? 0 : (int)Rounds, Writes(bench));
     }
 
     /// <summary>The APIC's page is not used, so that what exits are accesses to the device.</summary>
-    private static long Writes(VirtualMachineBench bench) => bench.Exits(ExitReason.EptViolation);
+    private static long Writes(KernelBench bench) => bench.Exits(ExitReason.EptViolation);
 
-    private static void Plug(VirtualMachineBench bench, out PciAddress address)
+    private static void Plug(KernelBench bench, out PciAddress address)
     {
         address = new PciAddress(0, 3, 0);
         var device = new VirtioTestDevice { Identity = new(DeviceType: 42, ClassCode: 0x00FF00, Features: 0, ConfigurationLength: 0, [8]), OnNotified = CompleteOne };

@@ -12,16 +12,16 @@ internal static class GuestApic
     /// <summary>x2APIC mode, vectors accepted.</summary>
     public static void Enable(Assembler a, bool isBootstrap = true)
     {
-        WriteMsr(a, Msr.Ia32ApicBase, isBootstrap ? 0xFEE0_0D00 : 0xFEE0_0C00);
-        WriteMsr(a, Msr.X2ApicSivr, 0x1FF);
+        KernelBench.WriteMsr(a, Msr.Ia32ApicBase, isBootstrap ? 0xFEE0_0D00 : 0xFEE0_0C00);
+        KernelBench.WriteMsr(a, Msr.X2ApicSivr, 0x1FF);
     }
 
     /// <summary>Starts the timer, undivided: in nanoseconds.</summary>
     public static void StartTimer(Assembler a, uint entry, uint count)
     {
-        WriteMsr(a, Msr.X2ApicDivConf, 0xB);
-        WriteMsr(a, Msr.X2ApicLvtTimer, entry);
-        WriteMsr(a, Msr.X2ApicInitCount, count);
+        KernelBench.WriteMsr(a, Msr.X2ApicDivConf, 0xB);
+        KernelBench.WriteMsr(a, Msr.X2ApicLvtTimer, entry);
+        KernelBench.WriteMsr(a, Msr.X2ApicInitCount, count);
     }
 
     /// <summary>An inter-processor interrupt.</summary>
@@ -30,14 +30,6 @@ internal static class GuestApic
         a.mov(ecx, Msr.X2ApicIcr);
         a.mov(eax, command);
         a.mov(edx, destination);
-        a.wrmsr();
-    }
-
-    public static void WriteMsr(Assembler a, uint msr, uint value)
-    {
-        a.mov(ecx, msr);
-        a.mov(eax, value);
-        a.xor(edx, edx);
         a.wrmsr();
     }
 

@@ -5,9 +5,6 @@ namespace Vmm.Engine.Conformance.Tests.Harness;
 /// <summary>A device that notes what it is written, and that a certain value ends.</summary>
 internal sealed class NoteDevice(DeviceContext context, Action ended) : IDevice, IPortDevice
 {
-    public const ushort Port = 0x300;
-    public const ulong EndMark = 0xE4D;
-
     private readonly Lock _gate = new();
     private readonly List<ulong> _written = [];
 
@@ -29,7 +26,7 @@ internal sealed class NoteDevice(DeviceContext context, Action ended) : IDevice,
 
     public DeviceContext Context => context;
 
-    public void Attach() => context.Ports.Claim("notes", Port, 2, AccessWidths.Byte | AccessWidths.Word, this);
+    public void Attach() => context.Ports.Claim("notes", KernelBench.NotePort, 2, AccessWidths.Byte | AccessWidths.Word, this);
 
     public void Reset(ResetKind kind)
     {
@@ -49,7 +46,7 @@ internal sealed class NoteDevice(DeviceContext context, Action ended) : IDevice,
         }
 
         OnWrite(value);
-        if (value == EndMark)
+        if (value == KernelBench.EndMark)
         {
             ended();
         }
