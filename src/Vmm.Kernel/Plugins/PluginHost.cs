@@ -12,7 +12,7 @@ namespace Vmm.Kernel.Plugins;
 /// </remarks>
 public sealed class PluginHost : IDisposable
 {
-    private readonly IContainer _root = new ContainerBuilder().Build();
+    private readonly Task<IContainer> _root = Task.Run(() => new ContainerBuilder().Build());
     private readonly Dictionary<string, PluginDescription> _plugins = new(StringComparer.Ordinal);
     private readonly Dictionary<(ContributionKind Kind, string Name), ContributionDescription> _contributions = [];
     private readonly Dictionary<string, Lazy<LoadedPlugin>> _loaded = new(StringComparer.Ordinal);
@@ -149,7 +149,7 @@ public sealed class PluginHost : IDisposable
             plugin.Value.Dispose();
         }
 
-        _root.Dispose();
+        _root.Result.Dispose();
     }
 
     /// <summary>The code of a plugin; loaded at the first call.</summary>
@@ -161,7 +161,7 @@ public sealed class PluginHost : IDisposable
             if (!_loaded.TryGetValue(id, out loaded))
             {
                 PluginDescription plugin = _plugins[id];
-                _loaded[id] = loaded = new Lazy<LoadedPlugin>(() => new LoadedPlugin(plugin, _root));
+                _loaded[id] = loaded = new Lazy<LoadedPlugin>(() => new LoadedPlugin(plugin, _root.Result));
             }
         }
 

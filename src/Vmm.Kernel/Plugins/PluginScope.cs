@@ -89,22 +89,14 @@ public sealed class PluginScope : IAsyncDisposable
         try
         {
             object? bound = constructor.OptionsType is { } type ? plugin.Bind(type, options, contribution) : null;
-            using ILifetimeScope scope = ScopeOf(plugin, contribution).BeginLoadContextLifetimeScope(
-                plugin.Context,
-                builder =>
-                {
-                    builder.RegisterInstance(options).As<IOptionReader>().ExternallyOwned();
-                    foreach ((Type service, object implementation) in services)
-                    {
-                        builder.RegisterInstance(implementation).As(service).ExternallyOwned();
-                    }
+            List<Parameter> parameters = [new TypedParameter(typeof(IOptionReader), options)];
+            parameters.AddRange(services.Select(service => new TypedParameter(service.Key, service.Value)));
+            if (bound is not null)
+            {
+                parameters.Add(new TypedParameter(constructor.OptionsType!, bound));
+            }
 
-                    if (bound is not null)
-                    {
-                        builder.RegisterInstance(bound).As(constructor.OptionsType!).ExternallyOwned();
-                    }
-                });
-            return scope.Resolve(constructor.Type);
+            return ScopeOf(plugin, contribution).Resolve(constructor.Type, parameters);
         }
         catch (Exception e) when (Cause(e) is not PluginException)
         {
