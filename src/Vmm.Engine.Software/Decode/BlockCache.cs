@@ -13,7 +13,7 @@ namespace Vmm.Engine.Software.Decode;
 /// </summary>
 internal sealed unsafe class BlockCache : IDisposable
 {
-    private const int BucketBits = 14;
+    private const int BucketBits = 17;
 
     private readonly CpuState* _state;
     private readonly Mmu _mmu;

@@ -81,6 +81,10 @@ internal sealed unsafe class BlockDecoder
             ending = Append(block, slot, source, count, mode, decoder.LastError != DecoderError.None);
             count++;
             slot++;
+            if (source.Code == Code.Sti && count < limit && AppendShadowedNop(block, slot, source, count, decoder))
+            {
+                count++;
+            }
         }
 
         return Finish(block, slot, count, ending);
@@ -149,6 +153,21 @@ internal sealed unsafe class BlockDecoder
         }
 
         return ending;
+    }
+
+    // STI ends a block; a NOP behind it goes with it.
+    private bool AppendShadowedNop(Block* block, Instruction* slot, in Iced.Intel.Instruction sti, int count, Decoder decoder)
+    {
+        _reader.BeginInstruction();
+        decoder.Decode(out Iced.Intel.Instruction next);
+        if (decoder.LastError != DecoderError.None || !InstructionFusion.IsShadowedNop(sti, next, block->Mode))
+        {
+            return false;
+        }
+
+        Append(block, slot, next, count, block->Mode, invalid: false);
+        InstructionFusion.FuseShadow(slot - 1, slot);
+        return true;
     }
 
     // FOP: the low three bits of the first opcode byte, then the ModR/M byte (SDM Vol. 1 8.1.9.1).

@@ -1,11 +1,15 @@
 using Iced.Intel;
 using Vmm.Engine.Software.Instructions.Integer;
+using Vmm.Engine.Software.Instructions.System;
 using Vmm.Engine.Software.Memory;
 using Vmm.Engine.Software.State;
 
 namespace Vmm.Engine.Software.Decode;
 
-/// <summary>Joins a comparison and the conditional branch after it into one step where a handler for both exists.</summary>
+/// <summary>
+/// Joins two instructions into one step where a handler for both exists: a comparison and the conditional branch after it,
+/// STI and the NOP in its shadow.
+/// </summary>
 internal static unsafe class InstructionFusion
 {
     /// <summary>Fuses the two last instructions of a block; true when <paramref name="last"/> has become part of <paramref name="first"/>.</summary>
@@ -26,9 +30,21 @@ internal static unsafe class InstructionFusion
 
         first->AddressMask = last->NextRip;
         first->Displacement = target;
+        Join(first, last, handler);
+        return true;
+    }
+
+    /// <summary>Whether two instructions are STI and a NOP, in a mode that lets blocks have more than one.</summary>
+    public static bool IsShadowedNop(in Iced.Intel.Instruction first, in Iced.Intel.Instruction second, uint mode) =>
+        first.Code == Code.Sti && second.Mnemonic == Mnemonic.Nop && (mode & (BlockMode.SizeMask | BlockMode.Single)) == BlockMode.Code64;
+
+    /// <summary>Fuses STI and the NOP after it. Kernels have a place to be patched there, so that most of their STIs have one.</summary>
+    public static void FuseShadow(Instruction* sti, Instruction* nop) => Join(sti, nop, &FlagRegister.EnableInterruptsBehindNop);
+
+    private static void Join(Instruction* first, Instruction* last, delegate*<CpuState*, Instruction*, Outcome> handler)
+    {
         first->Length += last->Length;
         first->Weight = 2;
         first->Execute = handler;
-        return true;
     }
 }

@@ -53,7 +53,7 @@ internal sealed unsafe partial class BlockTranslator
         return end.Kind switch
         {
             StepKind.ConditionalJump => _lookAhead.Live(_block, _end) | _lookAhead.Live(_block, end.Source.NearBranchTarget),
-            StepKind.DisableInterrupts => _lookAhead.Live(_block, _end),
+            StepKind.DisableInterrupts or StepKind.EnableInterrupts => _lookAhead.Live(_block, _end),
             StepKind.Jump or StepKind.Call => _lookAhead.Live(_block, end.Source.NearBranchTarget),
             _ => FlagUse.All,
         };

@@ -106,10 +106,22 @@ internal sealed unsafe partial class BlockTranslator
 
     private void EmitDisableInterrupts(int n)
     {
-        GiveUpHostFlags(_liveAtEnd);
+        GiveUpHostFlags(_steps[n].LiveBefore);
         _emitter.CmpStateByte(StateOffsets.Cpl);
         _exits[AddInterpretExit(_emitter.Jcc(HostCondition.NotEqual), n, n)].Count = InterpretSite.ToTheEnd;
         _emitter.AndState32(StateOffsets.SystemFlags, ~(int)Vmm.Vmx.RflagsBits.If);
+        EmitJump(_steps[n].Source.NextIP);
+    }
+
+    private void EmitEnableInterrupts(int n)
+    {
+        GiveUpHostFlags(_steps[n].LiveBefore);
+        _emitter.CmpStateByte(StateOffsets.Cpl);
+        int exit = AddInterpretExit(_emitter.Jcc(HostCondition.NotEqual), n, n);
+        _exits[exit].Count = InterpretSite.ToTheEnd;
+        _emitter.CmpStateByte(StateOffsets.AwaitsInterruptWindow);
+        AlsoTakes(exit, _emitter.Jcc(HostCondition.NotEqual));
+        _emitter.OrState32(StateOffsets.SystemFlags, (int)Vmm.Vmx.RflagsBits.If);
         EmitJump(_steps[n].Source.NextIP);
     }
 }

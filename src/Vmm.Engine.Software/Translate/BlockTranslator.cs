@@ -197,6 +197,9 @@ internal sealed unsafe partial class BlockTranslator
             case StepKind.AllowAccess or StepKind.PreventAccess:
                 EmitAccessControl(n);
                 break;
+            case StepKind.EnableInterrupts:
+                EmitEnableInterrupts(n);
+                break;
             case StepKind.SystemCall:
                 EmitSystemCall(n);
                 break;

@@ -36,7 +36,7 @@ internal sealed unsafe class StepAnalyzer(HandlerTable handlers)
 
         if (ends)
         {
-            return Branch(ref step, mode, interpreted);
+            return Branch(ref step, mode, isFused, interpreted);
         }
 
         if ((step.Slot->Flags & InstructionFlags.SegmentChecked) != 0 && !isFused)
@@ -46,6 +46,7 @@ internal sealed unsafe class StepAnalyzer(HandlerTable handlers)
 
         return source.Mnemonic switch
         {
+            Mnemonic.Nop when isFused => StepKind.EnableInterrupts,
             Mnemonic.Nop or Mnemonic.Endbr64 or Mnemonic.Prefetchnta or Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1
                 or Mnemonic.Prefetcht2 or Mnemonic.Prefetchw => StepKind.Nothing,
             Mnemonic.Lea when source.Code == Code.Lea_r16_m => StepKind.Interpret,
@@ -77,7 +78,7 @@ internal sealed unsafe class StepAnalyzer(HandlerTable handlers)
             && (nint)slot->Execute == (nint)(substitute != null ? substitute : handlers.Find(code, (slot->Flags & InstructionFlags.Memory) != 0));
     }
 
-    private static StepKind Branch(ref Step step, uint mode, StepKind interpreted)
+    private static StepKind Branch(ref Step step, uint mode, bool isFused, StepKind interpreted)
     {
         ref readonly Instruction source = ref step.Source;
         if (source.IsJccShortOrNear)
@@ -109,6 +110,8 @@ internal sealed unsafe class StepAnalyzer(HandlerTable handlers)
                 return StepKind.IndirectCallByMemory;
             case Code.Cli when (mode & BlockMode.User) == 0:
                 return StepKind.DisableInterrupts;
+            case Code.Sti when isFused && (mode & BlockMode.User) == 0:
+                return StepKind.Nothing;
             case Code.Syscall:
                 return StepKind.SystemCall;
             case Code.Sysretq when (mode & BlockMode.User) == 0:

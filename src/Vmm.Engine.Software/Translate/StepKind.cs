@@ -59,6 +59,9 @@ internal enum StepKind : byte
     /// <summary>CLI.</summary>
     DisableInterrupts,
 
+    /// <summary>STI, with the NOP in its shadow, which the step is of.</summary>
+    EnableInterrupts,
+
     /// <summary>SYSCALL.</summary>
     SystemCall,
 

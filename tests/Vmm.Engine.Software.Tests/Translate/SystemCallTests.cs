@@ -93,6 +93,33 @@ public sealed unsafe class SystemCallTests
         Assert.Equal(5, machine.Memory.Bytes[(int)TestMachine.DataAddress]);
     }
 
+    [NativeTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void STI_and_the_NOP_in_its_shadow_are_one_step(bool awaited)
+    {
+        using TestMachine machine = Prepare(0);
+        machine.State->AwaitsInterruptWindow = (byte)(awaited ? 1 : 0);
+        machine.Run(a =>
+        {
+            a.mov(ecx, 3);
+            Iced.Intel.Label again = a.CreateLabel();
+            a.Label(ref again);
+            a.cli();
+            a.cmp(ecx, 100);
+            a.sti();
+            a.nop();
+            a.sbb(edx, edx);
+            a.dec(ecx);
+            a.jnz(again);
+        });
+        Assert.Null(machine.Fault);
+        Assert.NotEqual(0UL, machine.State->SystemFlags & (ulong)RflagsBits.If);
+        Assert.Equal(0, machine.State->Interruptibility);
+        Assert.Equal(uint.MaxValue, machine.State->Gpr.Rdx);
+        Assert.Equal(0, machine.SingleInstructions);
+    }
+
     private static TestMachine Prepare(ulong mask)
     {
         TestMachine machine = new(tier: ExecutionTier.Lockstep);

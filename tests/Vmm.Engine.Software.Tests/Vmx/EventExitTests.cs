@@ -162,6 +162,22 @@ public sealed class EventExitTests
     }
 
     [Fact]
+    public void The_interrupt_window_opens_behind_a_nop_in_the_shadow_of_sti()
+    {
+        using VmxMachine machine = new VmxMachine().Start();
+        machine.Set(PrimaryProcessorBasedControls.InterruptWindowExiting);
+        machine.Launch(a =>
+        {
+            a.sti();
+            a.nop();
+            a.inc(ebx);
+        });
+        Assert.Equal(ExitReason.InterruptWindow, machine.Last.Reason);
+        Assert.Equal(0UL, machine.Processor.Registers.Rbx);
+        Assert.Equal(0UL, machine[VmcsField.GuestInterruptibilityState]);
+    }
+
+    [Fact]
     public void The_interrupt_window_opens_with_sysret()
     {
         using VmxMachine machine = new VmxMachine().Start();

@@ -117,6 +117,19 @@ internal static unsafe class FlagRegister
         return Outcome.Next;
     }
 
+    /// <summary>STI, and the NOP in its shadow.</summary>
+    public static Outcome EnableInterruptsBehindNop(CpuState* s, Instruction* i)
+    {
+        if (ProcessorMode.IsProtected(s) && ProcessorMode.Iopl(s) < s->Cpl)
+        {
+            return Faults.GeneralProtection(s);
+        }
+
+        s->SystemFlags |= (ulong)RflagsBits.If;
+        Privilege.NonRoot(s).LookForInterrupts();
+        return Outcome.Next;
+    }
+
     private static Outcome AllowAccess(CpuState* s, Instruction* i) => SetAc(s, true);
 
     private static Outcome PreventAccess(CpuState* s, Instruction* i) => SetAc(s, false);
