@@ -108,14 +108,14 @@ internal sealed unsafe class TestMachine : IProcessorEvents, IMemoryExits, IDisp
     /// <summary>RIP of the first instruction: CS is based at the code in real mode.</summary>
     public ulong CodeOffset => Bitness == 16 ? 0 : CodeAddress;
 
-    /// <summary>Runs until HLT or a fault, for at most a minute: a loaded machine is slow, but not that slow.</summary>
+    /// <summary>Runs until HLT or a fault, for at most a minute of processor time.</summary>
     /// <exception cref="TimeoutException">Neither came.</exception>
     public TestMachine Run()
     {
         Fault = null;
-        using Timer deadline = new(_ => Stop(), null, TimeSpan.FromMinutes(1), Timeout.InfiniteTimeSpan);
+        using GuestDeadline deadline = new(Stop);
         Processor.Run();
-        return _late ? throw new TimeoutException("The guest did not come to HLT or a fault.") : this;
+        return deadline.HasPassed ? throw new TimeoutException("The guest did not come to HLT or a fault.") : this;
     }
 
     private volatile bool _late;

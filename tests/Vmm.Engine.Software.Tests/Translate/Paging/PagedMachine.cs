@@ -18,14 +18,13 @@ internal sealed unsafe class PagedMachine : IProcessorEvents, IDisposable
 
     private readonly ProtectedMachine _machine;
     private readonly ProcessorEvents _events = new();
-    private readonly Timer _deadline;
-    private volatile bool _late;
+    private readonly GuestDeadline _deadline;
 
     public PagedMachine(int program, ExecutionTier tier, uint threshold = 1)
     {
         _machine = new ProtectedMachine(64, memory => new LogicalProcessor(memory, new FixedTime(), 0, Handlers, this, tier: tier, threshold: threshold));
         new PagedProgram(program).Load(_machine);
-        _deadline = new Timer(_ => Stop(), null, TimeSpan.FromMinutes(1), Timeout.InfiniteTimeSpan);
+        _deadline = new GuestDeadline(() => Interlocked.Exchange(ref State->EventPending, 1));
     }
 
     public LogicalProcessor Processor => _machine.Processor;
@@ -41,11 +40,11 @@ internal sealed unsafe class PagedMachine : IProcessorEvents, IDisposable
     public PagedState Show() => new(State, _machine.Memory);
 
     /// <summary>Runs the program to its end.</summary>
-    /// <exception cref="TimeoutException">It did not end within a minute.</exception>
+    /// <exception cref="TimeoutException">It did not end in time.</exception>
     public PagedMachine Run()
     {
         Processor.Run();
-        return _late ? throw Late() : this;
+        return _deadline.HasPassed ? throw Late() : this;
     }
 
     /// <summary>Runs the program to its end as a processor does that caches no translations.</summary>
@@ -69,7 +68,7 @@ internal sealed unsafe class PagedMachine : IProcessorEvents, IDisposable
     /// <summary>Runs one block, or delivers the fault that it ended with.</summary>
     public void Step()
     {
-        if (_late)
+        if (_deadline.HasPassed)
         {
             throw Late();
         }
@@ -87,13 +86,7 @@ internal sealed unsafe class PagedMachine : IProcessorEvents, IDisposable
 
     private static TimeoutException Late() => new("The program did not come to its end.");
 
-    private void Stop()
-    {
-        _late = true;
-        Interlocked.Exchange(ref State->EventPending, 1);
-    }
-
-    public bool Process(LogicalProcessor processor) => !_late && _events.Process(processor);
+    public bool Process(LogicalProcessor processor) => !_deadline.HasPassed && _events.Process(processor);
 
     public bool DeliverFault(LogicalProcessor processor) => _events.DeliverFault(processor);
 
@@ -116,14 +109,7 @@ internal sealed unsafe class PagedMachine : IProcessorEvents, IDisposable
 
     public void Dispose()
     {
-        using (ManualResetEvent done = new(false))
-        {
-            if (_deadline.Dispose(done))
-            {
-                done.WaitOne();
-            }
-        }
-
+        _deadline.Dispose();
         _machine.Dispose();
     }
 }
