@@ -40,9 +40,19 @@ internal sealed unsafe class RouteTable(KvmDescriptor vm, int firstFree, int cou
                 return null;
             }
 
-            _messages[number] = message;
-            Write();
-            Connect(source, number, 0);
+            try
+            {
+                _messages[number] = message;
+                Write();
+                Connect(source, number, 0);
+            }
+            catch
+            {
+                _messages.Remove(number);
+                source.Dispose();
+                throw;
+            }
+
             var route = new Route(this, number, source);
             _routes.Add(route);
             return route;

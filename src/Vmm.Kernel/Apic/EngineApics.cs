@@ -4,7 +4,7 @@ namespace Vmm.Kernel;
 /// Local APICs of the engine. While the VM runs the kernel sees processors without an APIC: messages, timers, IPIs, INIT,
 /// start-up IPIs and waiting in HLT are the engine's; INTR of the 8259A and the NMI line are still the kernel's.
 /// </summary>
-internal sealed class EngineApics(IEngineInterrupts interrupts) : ILocalApicProvider
+internal sealed class EngineApics(IEngineInterrupts interrupts, InterruptFabric fabric, ApicBus bus) : ILocalApicProvider
 {
     private const uint Masked = 1 << 16, ModeMask = 0x700;
     private const ulong GlobalEnable = 1 << 11;
@@ -14,7 +14,11 @@ internal sealed class EngineApics(IEngineInterrupts interrupts) : ILocalApicProv
     // ExtINT comes by LINT0 alone, and no machine here has system-management mode.
     public void Deliver(InterruptMessage message)
     {
-        if (message.Mode is DeliveryMode.Fixed or DeliveryMode.LowestPriority or DeliveryMode.Nmi or DeliveryMode.Init)
+        if (fabric.IsQuiet)
+        {
+            bus.Deliver(message);
+        }
+        else if (message.Mode is DeliveryMode.Fixed or DeliveryMode.LowestPriority or DeliveryMode.Nmi or DeliveryMode.Init)
         {
             interrupts.Send(message.Address, message.Data);
         }
@@ -25,9 +29,16 @@ internal sealed class EngineApics(IEngineInterrupts interrupts) : ILocalApicProv
         if (!processor.IsApicWithEngine)
         {
             processor.GoWithoutApic(out LocalApicState state, out ActivityState activity);
-            IEngineLocalApic apic = Find(processor);
-            apic.Load(state);
-            apic.Activity = activity;
+            try
+            {
+                IEngineLocalApic apic = Find(processor);
+                apic.Load(state);
+                apic.Activity = activity;
+            }
+            catch (Exception e)
+            {
+                processor.Fail($"the engine does not take the state of the local APIC: {e.Message}");
+            }
         }
     }
 

@@ -45,6 +45,12 @@ public sealed class InterruptFabric
     /// </summary>
     internal bool Held { get; set; }
 
+    /// <summary>
+    /// Whether the VM is quiet: the local APICs' registers are in the kernel then, also those of an engine's, and so are
+    /// messages to deliver.
+    /// </summary>
+    internal bool IsQuiet { get; set; } = true;
+
     /// <summary>Raised when INTR of the 8259A changed.</summary>
     internal event Action? ExternalInterruptChanged;
 

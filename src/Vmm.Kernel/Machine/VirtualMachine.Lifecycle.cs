@@ -220,6 +220,7 @@ public sealed partial class VirtualMachine
 
         _events.Pause();
         Clock.Stop();
+        Interrupts.IsQuiet = true;
         Array.ForEach(_processors, Apics.GiveBack);
     }
 
@@ -228,6 +229,7 @@ public sealed partial class VirtualMachine
         _state = VirtualMachineState.Running;
         Clock.Start();
         Array.ForEach(_processors, Apics.TakeUp);
+        Interrupts.IsQuiet = false;
         _events.Resume();
         foreach (VirtualProcessor processor in _processors)
         {

@@ -48,7 +48,7 @@ public sealed partial class VirtualMachine : IDisposable
         _events = new EventLoop(
             options.Name, Clock, e => RequestEnd(new VmOutcome.Faulted($"The event thread of VM '{options.Name}' failed: {e.Message}")));
         _machine = CreateMachine(engine, pool);
-        Apics = _machine.Interrupts is { } interrupts ? new EngineApics(interrupts) : new KernelApics(ApicBus);
+        Apics = _machine.Interrupts is { } interrupts ? new EngineApics(interrupts, Interrupts, ApicBus) : new KernelApics(ApicBus);
         BuildProcessors();
     }
 

@@ -178,7 +178,7 @@ internal sealed class MsiX(InterruptFabric fabric, int vectors, Action enabledCh
     {
         lock (_lock)
         {
-            return Enabled && !fabric.Held && _routes!.TrySend(vector, address, data);
+            return Enabled && !fabric.Held && !fabric.IsQuiet && _routes!.TrySend(vector, address, data);
         }
     }
 }

@@ -68,10 +68,13 @@ internal sealed class FakeLocalApic : IEngineLocalApic
 
     public int Loads { get; private set; }
 
+    public Action OnLoad { get; set; } = () => { };
+
     public LocalApicState Save() => State;
 
     public void Load(LocalApicState state)
     {
+        OnLoad();
         State = state;
         Loads++;
     }

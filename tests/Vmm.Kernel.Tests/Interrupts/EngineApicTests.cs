@@ -87,11 +87,34 @@ public sealed class EngineApicTests : IDisposable
     [Fact]
     public void Messages_go_to_the_engine_but_those_it_does_not_know()
     {
+        _bench.Machine.Start();
         _bench.Machine.Interrupts.SendMessage(Message | 0x1000, 0xC041);
         _bench.Machine.Interrupts.SendMessage(Message | 8, 0x42);
         _bench.Machine.Interrupts.SendMessage(Message, 0x700); // ExtINT
         _bench.Machine.Interrupts.SendMessage(Message, 0x200); // SMI
         Assert.Equal([(Message | 0x1000, 0xC041u), (Message, 0x142u)], Interrupts.Sent);
+    }
+
+    [Fact]
+    public void A_message_to_a_quiet_vm_is_in_the_registers_that_the_engine_gets()
+    {
+        _bench.Machine.SetProcessorState(0, PowerOnState.Create(0));
+        _bench.Machine.Start();
+        Processor.RunExit(Kick);
+        _bench.Machine.Pause();
+        _bench.Machine.Interrupts.SendMessage(Message, 0x41);
+        _bench.Machine.Resume();
+        Assert.Empty(Interrupts.Sent);
+        Assert.Equal(1u << 1, Apic.State.Registers[0x22]); // IRR: vectors 64 to 95
+    }
+
+    [Fact]
+    public void A_state_that_the_engine_does_not_take_ends_the_vm_with_the_reason()
+    {
+        Apic.OnLoad = () => throw new InvalidOperationException("no such mode");
+        _bench.Machine.Start();
+        VmOutcome.Faulted outcome = Assert.IsType<VmOutcome.Faulted>(_bench.WaitForEnd());
+        Assert.Contains("the engine does not take the state of the local APIC: no such mode", outcome.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -20,6 +20,7 @@ public sealed class EngineBypassTests : IDisposable
         transport.Plug(_bench.Machine.Pci.CreateSlot(Address, context, interruptPin: 1, interruptLine: 19));
         _bench.Machine.AddDevice("virtio", "test", transport, context);
         _bench.Machine.AttachDevices();
+        _bench.Machine.Start();
         _driver = new VirtioPciDriver(_bench.Machine, Address);
     }
 
@@ -55,7 +56,6 @@ public sealed class EngineBypassTests : IDisposable
     {
         using var notified = new ManualResetEventSlim();
         _driver.Start(VirtioFeatures.Version1).Add(new RingPart(0x4000, 16, Writable: true));
-        _bench.Machine.Start();
         _device.OnNotified = _ => notified.Set();
         Interrupts.Listening.First().Written();
         Assert.True(notified.Wait(TimeSpan.FromSeconds(20)));
@@ -106,6 +106,15 @@ public sealed class EngineBypassTests : IDisposable
         messages.Signal(1);
         Assert.Empty(Interrupts.Routes);
         Assert.Equal((0xFEE0_0000UL, 0xC055u), Assert.Single(Interrupts.Sent));
+    }
+
+    [Fact]
+    public void A_quiet_vm_keeps_its_message_in_the_kernel()
+    {
+        IMessageInterrupts messages = Messages();
+        _bench.Machine.Pause();
+        messages.Signal(1);
+        Assert.Empty(Interrupts.Routes);
     }
 
     [Fact]
