@@ -15,8 +15,6 @@ internal sealed unsafe partial class KvmProcessor
     private bool _guestStateWritten;
     private bool _injectionWritten;
     private bool _cpuidIsSet;
-    private bool _eventInKvm;
-    private uint _debugControl;
 
     /// <summary>Why the last entry failed, for people; null when none did.</summary>
     public VmEntryFailure? LastFailure { get; private set; }
@@ -154,111 +152,6 @@ internal sealed unsafe partial class KvmProcessor
     }
 
     private bool Has(PrimaryProcessorBasedControls control) => (_primary & control) != 0;
-
-    // KVM takes no instruction length, which software interrupts and exceptions are injected with, and no pending MTF.
-    private static bool CanInject(InterruptionInformation information) =>
-        !information.IsValid || information.Type is InterruptionType.ExternalInterrupt or InterruptionType.Nmi or InterruptionType.HardwareException;
-
-    /// <summary>Gives KVM the event to inject, if there is one and the guest can take it.</summary>
-    private void Inject()
-    {
-        _waitsForWindow = false;
-        var information = new InterruptionInformation((uint)_vmcs[VmcsField.EntryInterruptionInformation]);
-        if (!information.IsValid)
-        {
-            return;
-        }
-
-        switch (information.Type)
-        {
-            case InterruptionType.ExternalInterrupt when !TakesInterrupts:
-                _waitsForWindow = true;
-                return;
-            case InterruptionType.ExternalInterrupt:
-                InjectExternalInterrupt(information.Vector);
-                _eventInKvm = true;
-                break;
-            case InterruptionType.Nmi:
-                _registers.WriteBack();
-                _vcpu.Request(KvmRequest.Nmi);
-                _registers.ForgetEvents();
-                break;
-            default:
-                ref KvmVcpuEvents events = ref _registers.EventsForWriting;
-                events.ExceptionInjected = 1;
-                events.ExceptionVector = information.Vector;
-                events.ExceptionHasErrorCode = (byte)(information.DeliversErrorCode ? 1 : 0);
-                events.ExceptionErrorCode = (uint)_vmcs[VmcsField.EntryExceptionErrorCode];
-                _eventInKvm = true;
-                break;
-        }
-
-        _vmcs[VmcsField.EntryInterruptionInformation] = information.Value & 0x7FFF_FFFF;
-    }
-
-    // KVM's own APIC takes KVM_INTERRUPT for a request of the 8259A, which the guest may still refuse. Here it is
-    // acknowledged: it goes where KVM keeps interrupts that it is delivering, and that ends a HLT.
-    private void InjectExternalInterrupt(byte vector)
-    {
-        if (_apic is null)
-        {
-            _registers.WriteBack();
-            uint number = vector;
-            _vcpu.Request(KvmRequest.Interrupt, ref number);
-            _registers.ForgetEvents();
-            return;
-        }
-
-        ref KvmVcpuEvents events = ref _registers.EventsForWriting;
-        events.InterruptInjected = 1;
-        events.InterruptVector = vector;
-        events.InterruptSoft = 0;
-        if (_apic.Activity == ActivityState.Hlt)
-        {
-            _apic.Activity = ActivityState.Active;
-        }
-    }
-
-    /// <summary>An event that KVM has not delivered goes back to the VMCS: the sink sees what waits, and may replace it.</summary>
-    private void TakeBackEvent()
-    {
-        if (!_eventInKvm)
-        {
-            return;
-        }
-
-        _eventInKvm = false;
-        KvmVcpuEvents now = _registers.Events;
-        bool isInterrupt = now.InterruptInjected != 0 && now.InterruptSoft == 0
-            && now.InterruptVector == (byte)_vmcs[VmcsField.EntryInterruptionInformation]; // not one of KVM's APIC
-        if (now.ExceptionInjected != 0 || isInterrupt)
-        {
-            ref KvmVcpuEvents events = ref _registers.EventsForWriting;
-            events.ExceptionInjected = 0;
-            events.InterruptInjected = 0;
-            _vmcs[VmcsField.EntryInterruptionInformation] |= 1UL << 31;
-        }
-    }
-
-    private bool IsEventQueued => new InterruptionInformation((uint)_vmcs[VmcsField.EntryInterruptionInformation]).IsValid;
-
-    // With its own APIC KVM says so, as LINT0 counts too.
-    private bool InterruptWindowIsOpen => _apic is null ? TakesInterrupts : _run->ReadyForInterruptInjection != 0;
-
-    private bool TakesInterrupts =>
-        (_registers.Rflags & (ulong)RflagsBits.If) != 0 && _registers.Events.InterruptShadow == 0;
-
-    private void SetDebugControl(bool steps)
-    {
-        uint control = (steps ? KvmGuestDebug.SingleStep : 0)
-            | (_vmcs[VmcsField.ExceptionBitmap] != 0 ? KvmGuestDebug.SoftwareBreakpoints : 0);
-        if (control != _debugControl)
-        {
-            var request = new KvmGuestDebug { Control = control == 0 ? 0 : control | KvmGuestDebug.Enable };
-            _vcpu.Request(KvmRequest.SetGuestDebug, ref request);
-            _debugControl = control;
-        }
-    }
 
     /// <summary>Asks the sink what CPUID is to show; before the first entry, as KVM takes no other table later.</summary>
     private bool RehearseCpuid()

@@ -185,21 +185,6 @@ internal sealed unsafe partial class KvmProcessor
         }
     }
 
-    private void Debug()
-    {
-        if (_run->Debug.Exception == (uint)ExceptionVector.Breakpoint)
-        {
-            Begin(ExitReason.ExceptionOrNmi);
-            _exit.InstructionLength = 1;
-            _exit.InterruptionInformation = InterruptionInformation.Create(InterruptionType.SoftwareException, (byte)ExceptionVector.Breakpoint).Value;
-            Finish(Deliver());
-        }
-        else if (Has(PrimaryProcessorBasedControls.MonitorTrapFlag))
-        {
-            DeliverBetween(ExitReason.MonitorTrapFlag);
-        }
-    }
-
     // An instruction fetch from where no memory is fails in KVM's emulator: to VMX it is an EPT violation.
     private void InternalError()
     {

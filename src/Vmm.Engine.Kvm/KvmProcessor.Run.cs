@@ -178,15 +178,20 @@ internal sealed unsafe partial class KvmProcessor
     private void FollowSteps()
     {
         bool steps = Has(PrimaryProcessorBasedControls.NmiWindowExiting | PrimaryProcessorBasedControls.MonitorTrapFlag)
-            || (!_machine.RunsOnHardware && _run->RequestInterruptWindow != 0 && !_eventInKvm);
+            || (!_machine.RunsOnHardware && _run->RequestInterruptWindow != 0 && _given.Vector is null);
         SetDebugControl(steps && !IsNextInstructionHlt());
     }
 
     private bool IsNextInstructionHlt()
     {
         const byte Hlt = 0xF4;
-        ulong address = _registers.Special.Cs.Base + _registers.Rip;
-        return TryTranslate(address, out ulong physical) && _machine.Slots.TryRead(physical, out byte opcode) && opcode == Hlt;
+        return TryReadByte(_registers.Special.Cs.Base + _registers.Rip, out byte opcode) && opcode == Hlt;
+    }
+
+    private bool TryReadByte(ulong linear, out byte value)
+    {
+        value = 0;
+        return TryTranslate(linear, out ulong physical) && _machine.Slots.TryRead(physical, out value);
     }
 
     private bool TryTranslate(ulong linear, out ulong physical)

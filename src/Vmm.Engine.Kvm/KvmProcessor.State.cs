@@ -28,7 +28,7 @@ internal sealed unsafe partial class KvmProcessor
         state.Gdtr = new DescriptorTableState(special.Gdt.Base, special.Gdt.Limit);
         state.Idtr = new DescriptorTableState(special.Idt.Base, special.Idt.Limit);
         (state.Cr0, state.Cr2, state.Cr3, state.Cr4) = (special.Cr0, special.Cr2, special.Cr3, special.Cr4);
-        state.Cr8 = special.Cr8;
+        state.Cr8 = Cr8;
         state.Xcr0 = _registers.Xcr0;
         KvmDebugRegisters debug = _registers.Debug;
         for (int n = 0; n < 4; n++)
@@ -67,10 +67,10 @@ internal sealed unsafe partial class KvmProcessor
         (special.Gdt.Base, special.Gdt.Limit) = (state.Gdtr.Base, state.Gdtr.Limit);
         (special.Idt.Base, special.Idt.Limit) = (state.Idtr.Base, state.Idtr.Limit);
         (special.Cr0, special.Cr2, special.Cr3, special.Cr4) = (state.Cr0, state.Cr2, state.Cr3, state.Cr4);
+        Cr8 = state.Cr8;
         special.Cr8 = _apic is null ? state.Cr8 : special.Cr8; // KVM's APIC has it
         special.Efer = state.Msrs.GetValueOrDefault(Msr.Ia32Efer);
         LoadPageDirectoryPointers(ref special, state.PageDirectoryPointers);
-        _run->Cr8 = _taskPriority = state.Cr8;
         _registers.Xcr0 = state.Xcr0;
         ref KvmDebugRegisters debug = ref _registers.DebugForWriting;
         for (int n = 0; n < 4; n++)
@@ -125,6 +125,9 @@ internal sealed unsafe partial class KvmProcessor
         state.Interruptibility = (uint)(GuestStateFields.Shadow(events)
             | (events.NmiMasked != 0 ? InterruptibilityState.BlockingByNmi : 0));
         (state.PendingEvent, state.PendingEventErrorCode) = PendingEvent(events);
+        state.PendingEventInstructionLength = new InterruptionInformation(state.PendingEvent).IsSoftware
+            ? (uint)_operation.Current![VmcsField.EntryInstructionLength]
+            : 0;
     }
 
     private (uint Event, uint ErrorCode) PendingEvent(in KvmVcpuEvents events)
@@ -151,7 +154,7 @@ internal sealed unsafe partial class KvmProcessor
     private void LoadEvents(ProcessorState state)
     {
         var interruptibility = (InterruptibilityState)state.Interruptibility;
-        _eventInKvm = false;
+        ForgetEvent();
         _registers.EventsForWriting = new KvmVcpuEvents
         {
             InterruptShadow = (byte)(
@@ -163,6 +166,7 @@ internal sealed unsafe partial class KvmProcessor
         {
             vmcs[VmcsField.EntryInterruptionInformation] = state.PendingEvent;
             vmcs[VmcsField.EntryExceptionErrorCode] = state.PendingEventErrorCode;
+            vmcs[VmcsField.EntryInstructionLength] = state.PendingEventInstructionLength;
         }
     }
 

@@ -100,11 +100,11 @@ internal sealed unsafe partial class KvmProcessor
         return result.IsSuccess ? Run(_operation.Current!, sink) : result;
     }
 
-    // Values for which KVM has no means: the host owns CR bits, or exceptions other than #BP exit.
+    // Values for which KVM has no means: the host owns CR bits, or exceptions other than #BP and #DB exit.
     private static bool IsBeyondKvm(VmcsField field, ulong value) => field switch
     {
         VmcsField.Cr0GuestHostMask or VmcsField.Cr4GuestHostMask => value != 0,
-        VmcsField.ExceptionBitmap => (value & ~(1UL << (int)ExceptionVector.Breakpoint)) != 0,
+        VmcsField.ExceptionBitmap => (value & ~(1UL << (int)ExceptionVector.Breakpoint | 1UL << (int)ExceptionVector.Debug)) != 0,
         _ => false,
     };
 }

@@ -82,6 +82,12 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
         set => _registers.SpecialForWriting.Cr2 = value;
     }
 
+    public ulong Cr8
+    {
+        get => _run->Cr8;
+        set => _run->Cr8 = _taskPriority = value;
+    }
+
     public ulong? TimestampCounter => _counter.Control == TimestampControl.None ? _counter.Value : null;
 
     /// <summary>Times that the time-stamp counter was set.</summary>

@@ -120,4 +120,44 @@ public sealed class KernelTests
         bench.Machine.FloatingPointErrors.PinFor(bench.Machine.CreateDeviceContext("latch")).Connect(() => { });
         bench.RunToEnd();
     }
+
+    /// <summary>MOV to and from CR8 and the TPR of the APIC's page are one register.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public void CR8_and_the_task_priority_register_of_the_apic_page_agree(string engine)
+    {
+        using var bench = new KernelBench(engine, a =>
+        {
+            const uint Page = 0xFEE0_0000, TaskPriority = Page + 0x80, Directory = (uint)GuestLayout.PageTables + 0x3000;
+            a.mov(__qword_ptr[GuestLayout.PageTables + 0x1018], (int)Directory | 7);
+            a.mov(eax, Page | 0x83);
+            a.mov(__qword_ptr[Directory + (((Page >> 21) & 0x1FF) * 8)], rax);
+            a.mov(ebp, TaskPriority);
+            a.mov(edx, NotePort);
+            a.mov(eax, 5);
+            a.mov(cr8, rax);
+            a.mov(eax, __dword_ptr[rbp]);
+            a.@out(dx, al);
+            a.mov(__dword_ptr[rbp], 0x90);
+            a.mov(rax, cr8);
+            a.@out(dx, al);
+            a.mov(__dword_ptr[rbp], 0x37);
+            a.mov(rax, cr8);
+            a.@out(dx, al);
+            a.mov(eax, __dword_ptr[rbp]);
+            a.@out(dx, al);
+            a.mov(eax, 2);
+            a.mov(cr8, rax);
+            a.mov(eax, __dword_ptr[rbp]);
+            a.@out(dx, al);
+        });
+        bench.RunToEnd();
+        Assert.Equal([0x50UL, 9, 3, 0x37, 0x20, KernelBench.EndMark], bench.Device.Written);
+    }
+
+    private static void EnableX2Apic(Iced.Intel.Assembler a)
+    {
+        KernelBench.WriteMsr(a, Msr.Ia32ApicBase, 0xFEE0_0D00);
+        KernelBench.WriteMsr(a, Msr.X2ApicSivr, 0x1FF);
+    }
 }

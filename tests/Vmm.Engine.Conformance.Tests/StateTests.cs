@@ -175,7 +175,8 @@ public sealed class StateTests
         state.Rflags = 0x2 | (ulong)(RflagsBits.Cf | RflagsBits.Df | RflagsBits.If);
         state.Cr2 = 0x1234_5000;
         state.Cr8 = 3;
-        state.DebugRegisters[1] = 0x7777_0000;
+        (state.DebugRegisters[0], state.DebugRegisters[1], state.DebugRegisters[2], state.DebugRegisters[3]) = (0x5555_0000, 0x7777_0000, 0x9999_0000, 0xBBBB_0000);
+        (state.DebugRegisters[6], state.DebugRegisters[7]) = (0xFFFF_0FF1, 0x1234_0400);
         state.Segments[(int)SegmentRegister.Fs] = state.Segments[(int)SegmentRegister.Fs] with { Base = 0x1234_5678_9000 };
         state.Msrs[Msr.Ia32Lstar] = 0xFFFF_8000_0000_1000;
         state.Msrs[Msr.Ia32Star] = 0x0013_0008_0000_0000;

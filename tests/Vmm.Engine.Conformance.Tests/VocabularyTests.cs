@@ -79,22 +79,70 @@ public sealed partial class VocabularyTests
     }
 
     [KvmFact]
-    public void Kvm_injects_no_software_interrupt()
+    public void Kvm_injects_no_pending_mtf_and_no_software_interrupt_of_virtual_8086_mode()
     {
-        using GuestMachine machine = new Guest("nothing", GuestMode.Long, _ => { }) { Check = _ => { } }.Make(HostKvm.Engine);
+        using GuestMachine machine = new Guest("nothing", GuestMode.Protected, _ => { }) { Check = _ => { } }.Make(HostKvm.Engine);
+        VmxResult expected = VmxResult.FailValid(VmInstructionError.EntryInvalidControlFields);
+        machine.Inject(InterruptionInformation.Create(InterruptionType.OtherEvent, 0));
+        Assert.Equal(expected, machine.Processor.VmLaunch(machine));
+        machine[VmcsField.GuestRflags] |= (ulong)(RflagsBits.Vm | RflagsBits.If);
         machine[VmcsField.EntryInstructionLength] = 2;
         machine.Inject(InterruptionInformation.Create(InterruptionType.SoftwareInterrupt, 0x80));
-        Assert.Equal(VmxResult.FailValid(VmInstructionError.EntryInvalidControlFields), machine.Processor.VmLaunch(machine));
+        Assert.Equal(expected, machine.Processor.VmLaunch(machine));
     }
 
     [KvmFact]
-    public void Control_bits_of_the_host_and_exceptions_other_than_breakpoints_are_beyond_kvm()
+    public void A_software_event_that_a_kick_holds_back_is_seen_and_then_injected()
+    {
+        ulong seen = 0;
+        using GuestMachine machine = new Guest("held back", GuestMode.Long, a =>
+        {
+            a.sti();
+            a.nop();
+            a.@out(0x10, al);
+            a.ud2();
+            a.nop();
+        })
+        {
+            Arrange = made =>
+            {
+                made.Gate(0x41, GuestLayout.Handler);
+                made.Assemble(GuestLayout.Handler, a => a.iretq());
+            },
+            Respond = (running, ref exit) =>
+            {
+                switch (exit.Reason)
+                {
+                    case ExitReason.IoInstruction:
+                        running.Processor.Kick();
+                        return VmExitAction.Complete;
+                    case ExitReason.ExternalInterrupt when seen == 0:
+                        running[VmcsField.EntryInstructionLength] = 2;
+                        running.Inject(InterruptionInformation.Create(InterruptionType.SoftwareInterrupt, 0x41));
+                        seen = 1;
+                        running.Processor.Kick();
+                        return VmExitAction.Resume;
+                    case ExitReason.ExternalInterrupt:
+                        seen = running[VmcsField.EntryInterruptionInformation];
+                        return VmExitAction.Resume;
+                    default:
+                        return GuestMachine.Default(exit);
+                }
+            },
+            Check = _ => { },
+        }.Run(HostKvm.Engine);
+        Assert.StartsWith("Hlt", machine.Transcript.Lines[^1]);
+        Assert.Equal(InterruptionInformation.Create(InterruptionType.SoftwareInterrupt, 0x41).Value, seen);
+    }
+
+    [KvmFact]
+    public void Control_bits_of_the_host_and_exceptions_other_than_debug_exceptions_and_breakpoints_are_beyond_kvm()
     {
         using var machine = new GuestMachine(HostKvm.Engine, GuestMode.Long);
         VmxResult expected = VmxResult.FailValid(VmInstructionError.UnsupportedVmcsComponent);
         Assert.Equal(expected, machine.Processor.VmWrite(VmcsField.Cr0GuestHostMask, 1));
         Assert.Equal(expected, machine.Processor.VmWrite(VmcsField.ExceptionBitmap, 1 << (int)ExceptionVector.PageFault));
-        Assert.Equal(VmxResult.Succeed, machine.Processor.VmWrite(VmcsField.ExceptionBitmap, 1 << (int)ExceptionVector.Breakpoint));
+        Assert.Equal(VmxResult.Succeed, machine.Processor.VmWrite(VmcsField.ExceptionBitmap, (1 << (int)ExceptionVector.Breakpoint) | (1 << (int)ExceptionVector.Debug)));
     }
 
     [KvmFact]

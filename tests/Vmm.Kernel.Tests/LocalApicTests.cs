@@ -401,9 +401,13 @@ public sealed class LocalApicTests
     {
         public List<string> Events { get; } = [];
 
+        public uint Cr8 { get; private set; }
+
         public void SignalInterrupt()
         {
         }
+
+        public void SetTaskPriority(uint cr8) => Cr8 = cr8;
 
         public void SignalNmi() => Events.Add("NMI");
 

@@ -155,12 +155,13 @@ internal struct KvmMsrFilter
 }
 
 /// <summary><c>struct kvm_guest_debug</c>.</summary>
-[StructLayout(LayoutKind.Sequential, Size = 72)]
-internal struct KvmGuestDebug
+[StructLayout(LayoutKind.Sequential)]
+internal record struct KvmGuestDebug
 {
-    public const uint Enable = 1, SingleStep = 2, SoftwareBreakpoints = 0x1_0000;
+    public const uint Enable = 1, SingleStep = 2, SoftwareBreakpoints = 0x1_0000, HardwareBreakpoints = 0x2_0000;
 
     public uint Control, Padding;
+    public ulong Dr0, Dr1, Dr2, Dr3, Dr4, Dr5, Dr6, Dr7;
 }
 
 /// <summary><c>struct kvm_translation</c>.</summary>

@@ -29,6 +29,12 @@ internal sealed unsafe partial class LogicalProcessor : ILogicalProcessor, ICurr
         set => _state->Cr2 = value;
     }
 
+    public ulong Cr8
+    {
+        get => _state->Cr8;
+        set => _state->Cr8 = value;
+    }
+
     public IEnumerable<KeyValuePair<string, long>> Counters =>
     [
         new("vm exits", NonRoot.ExitCount),

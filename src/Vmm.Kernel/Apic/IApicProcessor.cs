@@ -6,6 +6,10 @@ internal interface IApicProcessor
     /// <summary>An interrupt may have become deliverable.</summary>
     void SignalInterrupt();
 
+    /// <summary>The task priority changed. On the processor's thread.</summary>
+    /// <param name="cr8">What CR8 reads now.</param>
+    void SetTaskPriority(uint cr8);
+
     /// <summary>A non-maskable interrupt arrived.</summary>
     void SignalNmi();
 

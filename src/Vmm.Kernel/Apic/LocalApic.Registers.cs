@@ -237,6 +237,7 @@ internal sealed partial class LocalApic
     private void SetTaskPriority(uint value)
     {
         _taskPriority = value;
+        _processor.SetTaskPriority(Cr8);
         _processor.SignalInterrupt();
     }
 

@@ -13,6 +13,8 @@ internal sealed partial class VirtualProcessor
 
     public void SignalInterrupt() => Signal(ProcessorSignal.Interrupt);
 
+    public void SetTaskPriority(uint cr8) => Logical.Cr8 = cr8;
+
     public void SignalNmi() => Signal(ProcessorSignal.Nmi);
 
     public void SignalInit() => Signal(ProcessorSignal.Init);

@@ -98,6 +98,8 @@ internal sealed partial class VirtualProcessor
             Apic.Cr8 = (uint)state.Cr8;
         }
 
+        Logical.Cr8 = Apic.Cr8;
+
         if (state.PageDirectoryPointers is { } pointers && UsesPageDirectoryPointers)
         {
             PageDirectoryPointers = pointers;

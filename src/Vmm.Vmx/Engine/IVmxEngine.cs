@@ -104,6 +104,12 @@ public interface ILogicalProcessor : IDisposable
     IEngineLocalApic? LocalApic => null;
 
     /// <summary>
+    /// CR8, which no VMCS holds, where MOV from CR8 does not exit: the kernel sets it when the task priority changes otherwise.
+    /// Live during exits.
+    /// </summary>
+    ulong Cr8 { get; set; }
+
+    /// <summary>
     /// The guest's time-stamp counter, where the engine cannot set it: the TSC offset is without effect then. Null where it is
     /// the time source's value, scaled, plus the TSC offset. Not while the guest runs.
     /// </summary>

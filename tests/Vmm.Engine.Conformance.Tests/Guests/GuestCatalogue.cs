@@ -10,6 +10,8 @@ internal static class GuestCatalogue
         .. PortGuests.All,
         .. MemoryGuests.All,
         .. EventGuests.All,
+        .. SoftwareEventGuests.All,
+        .. DebugGuests.All,
         .. SystemGuests.All,
         .. PagingGuests.All,
     ];

@@ -6,7 +6,52 @@ namespace Vmm.Engine.Conformance.Tests.Guests;
 /// <summary>Device memory, ROM, and code that changes itself.</summary>
 internal static class MemoryGuests
 {
-    public static IEnumerable<Guest> All => [LongWidths, ProtectedWidths, ReadModifyWrite, DeviceStrings, Rom, SelfModifying, PatchedLoop];
+    private const byte GatePort = 0x92;
+
+    public static IEnumerable<Guest> All => [LongWidths, ProtectedWidths, ReadModifyWrite, DeviceStrings, Rom, SelfModifying, PatchedLoop, AddressLine20];
+
+    /// <summary>A closed gate shows the first MiB in the second, from one exit to the next.</summary>
+    private static Guest AddressLine20 => new("address line 20", GuestMode.Real, a =>
+    {
+        const byte Open = 1, Close = 0;
+        a.mov(ax, 0xFFFF);
+        a.mov(es, ax);
+        a.xor(ax, ax);
+        a.mov(ds, ax);
+        a.mov(si, 0x500);
+        a.mov(di, 0x510); // FFFF:0510 is 1 MiB + 0500
+        a.mov(__byte_ptr[si], 0x11);
+        a.mov(__byte_ptr.es[di], 0x22);
+        a.mov(bl, __byte_ptr[si]);
+        a.mov(al, Close);
+        a.@out(GatePort, al);
+        a.mov(bh, __byte_ptr.es[di]);
+        a.mov(__byte_ptr.es[di], 0x33);
+        a.mov(cl, __byte_ptr[si]);
+        a.mov(al, Open);
+        a.@out(GatePort, al);
+        a.mov(ch, __byte_ptr.es[di]);
+    })
+    {
+        Arrange = machine => machine.Memory.TrackDirty(),
+        Respond = (machine, ref exit) =>
+        {
+            if (exit.Reason == ExitReason.IoInstruction && exit.Port == GatePort)
+            {
+                machine.SetAddressLine20(enabled: (exit.Data & 1) != 0);
+            }
+
+            return GuestMachine.Default(exit);
+        },
+        Check = machine =>
+        {
+            Assert.Equal(0x1111UL, machine.Processor.Registers.Rbx & 0xFFFF);
+            Assert.Equal(0x2233UL, machine.Processor.Registers.Rcx & 0xFFFF);
+            int[] dirty = machine.Memory.TakeDirtyPages();
+            Assert.Contains(0, dirty);
+            Assert.Contains(0x100, dirty);
+        },
+    };
 
     private static Guest LongWidths => new("device memory of all widths, long mode", GuestMode.Long, a =>
     {

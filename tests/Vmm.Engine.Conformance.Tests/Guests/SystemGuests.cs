@@ -178,7 +178,7 @@ internal static class SystemGuests
         Check = machine => Assert.Equal(5UL, machine.Processor.Registers.Rbx),
     };
 
-    private static Guest DebugRegisters => new("a hardware breakpoint", GuestMode.Long, a =>
+    private static Guest DebugRegisters => new("a data breakpoint", GuestMode.Long, a =>
     {
         a.mov(eax, (uint)GuestLayout.Data);
         a.mov(dr0, rax);

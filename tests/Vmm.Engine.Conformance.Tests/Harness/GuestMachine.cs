@@ -153,6 +153,9 @@ internal sealed class GuestMachine : IVmExitSink, IDisposable
         }
     }
 
+    /// <summary>Opens or closes the gate of address line 20: the second MiB is itself, or the first.</summary>
+    public void SetAddressLine20(bool enabled) => this[VmcsField.EptPointer] = WriteExtendedPageTables(enabled);
+
     public VmExitAction OnExit(ref VmExit exit)
     {
         Assert.True(Transcript.Count < MaximumExits, "The guest exits without end.");
@@ -220,14 +223,15 @@ internal sealed class GuestMachine : IVmExitSink, IDisposable
             (uint)(SecondaryProcessorBasedControls.EnableEpt | SecondaryProcessorBasedControls.UnrestrictedGuest
                 | SecondaryProcessorBasedControls.EnableRdtscp | SecondaryProcessorBasedControls.EnableInvpcid));
         this[VmcsField.VmExitControls] = capabilities.Adjust(
-            Msr.Ia32VmxTrueExitCtls, (uint)(VmExitControls.HostAddressSpaceSize | VmExitControls.SaveIa32Efer | VmExitControls.LoadIa32Efer));
+            Msr.Ia32VmxTrueExitCtls, (uint)(VmExitControls.HostAddressSpaceSize | VmExitControls.SaveDebugControls
+                | VmExitControls.SaveIa32Efer | VmExitControls.LoadIa32Efer));
         this[VmcsField.VmEntryControls] = capabilities.Adjust(
             Msr.Ia32VmxTrueEntryCtls,
             (uint)(VmEntryControls.LoadIa32Efer | VmEntryControls.LoadDebugControls | VmEntryControls.LoadIa32Pat
                 | (_mode == GuestMode.Long ? VmEntryControls.Ia32eModeGuest : 0)));
         this[VmcsField.VmcsLinkPointer] = ulong.MaxValue;
         WriteMsrBitmap();
-        WriteExtendedPageTables();
+        SetAddressLine20(enabled: true);
         WriteHost();
     }
 
@@ -256,7 +260,7 @@ internal sealed class GuestMachine : IVmExitSink, IDisposable
         this[VmcsField.MsrBitmapAddress] = _msrBitmap.PhysicalAddress;
     }
 
-    private void WriteExtendedPageTables()
+    private ulong WriteExtendedPageTables(bool addressLine20 = true)
     {
         HostPage root = _machine.AllocatePage(), table = _machine.AllocatePage(), directory = _machine.AllocatePage();
         MemoryMarshal.Write(root.Memory.Span, EptEntry.Table(table.PhysicalAddress).Value);
@@ -271,6 +275,17 @@ internal sealed class GuestMachine : IVmExitSink, IDisposable
         HostPage rom = _machine.AllocatePage();
         pages[(int)(GuestRam.Rom >> 21)] = EptEntry.Table(rom.PhysicalAddress).Value;
         MemoryMarshal.Write(rom.Memory.Span, EptEntry.Page(GuestRam.Rom, EptAccess.Read | EptAccess.Execute, 1).Value);
-        this[VmcsField.EptPointer] = EptPointer.Create(root.PhysicalAddress).Value;
+        if (!addressLine20)
+        {
+            HostPage low = _machine.AllocatePage();
+            pages[0] = EptEntry.Table(low.PhysicalAddress).Value;
+            Span<ulong> lowPages = MemoryMarshal.Cast<byte, ulong>(low.Memory.Span);
+            for (ulong n = 0; n < 512; n++)
+            {
+                lowPages[(int)n] = EptEntry.Page((n & 0xFF) << 12, All, 1).Value;
+            }
+        }
+
+        return EptPointer.Create(root.PhysicalAddress).Value;
     }
 }

@@ -108,6 +108,8 @@ internal sealed class FakeProcessor : ILogicalProcessor
 
     public ulong Cr2 { get; set; }
 
+    public ulong Cr8 { get; set; }
+
     public ulong this[VmcsField field]
     {
         get => _fields.GetValueOrDefault(field);
