@@ -19,18 +19,16 @@ internal sealed unsafe partial class KvmProcessor
 
     private void Follow()
     {
-        FollowTaskPriority();
-        switch (_run->ExitReason)
+        if (_run->ExitReason is KvmExitReason.Io or KvmExitReason.Mmio)
         {
-            case KvmExitReason.Io:
-                PortAccess();
-                return;
-            case KvmExitReason.Mmio:
-                MemoryAccess();
-                return;
+            _completionPending = true;
+            FollowTaskPriority();
+            Access();
+            return;
         }
 
         TakeBackEvent();
+        FollowTaskPriority();
         switch (_run->ExitReason)
         {
             case KvmExitReason.Hlt:
@@ -74,6 +72,18 @@ internal sealed unsafe partial class KvmProcessor
         }
     }
 
+    private void Access()
+    {
+        if (_run->ExitReason == KvmExitReason.Io)
+        {
+            PortAccess();
+        }
+        else
+        {
+            MemoryAccess();
+        }
+    }
+
     /// <summary>I/O instructions. KVM hands over all elements at once that a string instruction has for one page.</summary>
     private void PortAccess()
     {
@@ -83,7 +93,6 @@ internal sealed unsafe partial class KvmProcessor
         uint count = io.Count;
         ushort port = io.Port;
         byte* data = (byte*)_run + io.DataOffset;
-        _completionPending = true;
         bool isString = count > 1;
         for (uint element = 0; element < count; element++, data += width)
         {
@@ -100,7 +109,6 @@ internal sealed unsafe partial class KvmProcessor
         bool isRead = mmio.IsWrite == 0;
         ulong address = mmio.PhysicalAddress;
         int length = (int)mmio.Length;
-        _completionPending = true;
         fixed (byte* data = mmio.Data)
         {
             for (int done = 0; done < length;)
@@ -224,6 +232,7 @@ internal sealed unsafe partial class KvmProcessor
             Begin(ExitReason.ControlRegisterAccess, ControlRegisterQualification.MovTo(8, 0).Value);
             _leaving |= Deliver() == VmExitAction.Leave;
             _registers.General.Rax = rax;
+            ReenterAfter();
         }
     }
 

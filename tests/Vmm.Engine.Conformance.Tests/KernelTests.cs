@@ -155,6 +155,34 @@ public sealed class KernelTests
         Assert.Equal([0x50UL, 9, 3, 0x37, 0x20, KernelBench.EndMark], bench.Device.Written);
     }
 
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public void An_interrupt_that_CR8_holds_back_comes_when_the_guest_lowers_it(string engine)
+    {
+        using var bench = new KernelBench(engine, a =>
+        {
+            EnableX2Apic(a);
+            a.xor(ebx, ebx);
+            a.sti();
+            a.mov(eax, 15);
+            a.mov(cr8, rax);
+            KernelBench.WriteMsr(a, Msr.X2ApicFirst + 0x3F, Vector); // to itself
+            a.mov(edx, NotePort);
+            a.mov(eax, ebx);
+            a.@out(dx, al);
+            a.xor(eax, eax);
+            a.mov(cr8, rax);
+            a.@out(0x80, al); // a KVM without VT-x tells at the next exit
+            a.nop();
+            a.nop();
+            a.mov(edx, NotePort); // the handler has used it
+            a.mov(eax, ebx);
+            a.@out(dx, al);
+        });
+        bench.RunToEnd();
+        Assert.Equal([0UL, 1, KernelBench.EndMark], bench.Device.Written);
+    }
+
     private static void EnableX2Apic(Iced.Intel.Assembler a)
     {
         KernelBench.WriteMsr(a, Msr.Ia32ApicBase, 0xFEE0_0D00);

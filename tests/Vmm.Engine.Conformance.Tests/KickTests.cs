@@ -32,6 +32,32 @@ public sealed class KickTests
         Assert.StartsWith("ExternalInterrupt", machine.Transcript.Lines[^1]);
     }
 
+    /// <summary>Or the kernel would inject an interrupt that the guest holds back.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task What_the_guest_has_written_to_CR8_is_told_before_a_kick(string engine)
+    {
+        using GuestMachine machine = new Guest("an endless loop at a high priority", GuestMode.Long, a =>
+        {
+            Iced.Intel.Label loop = a.CreateLabel();
+            a.mov(eax, 15);
+            a.mov(cr8, rax);
+            a.mov(__byte_ptr[GuestLayout.Data], al);
+            a.Label(ref loop);
+            a.jmp(loop);
+        })
+        {
+            Check = _ => { },
+            Respond = (_, ref exit) => exit.Reason == ExitReason.ExternalInterrupt ? VmExitAction.Leave : GuestMachine.Default(exit),
+        }.Make(EngineNames.Find(engine));
+        machine.Set(PrimaryProcessorBasedControls.Cr8LoadExiting);
+        Task run = Task.Factory.StartNew(machine.Run, TaskCreationOptions.LongRunning);
+        Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref machine.Memory.Bytes[(int)GuestLayout.Data]) != 0, Deadline));
+        machine.Processor.Kick();
+        await run.WaitAsync(Deadline);
+        Assert.Equal(["ControlRegisterAccess", "ExternalInterrupt"], machine.Transcript.Lines.Select(line => line.Split(' ')[0]));
+    }
+
     [Theory]
     [MemberData(nameof(Engines))]
     public void A_kick_before_the_entry_exits_before_the_first_instruction(string engine)
