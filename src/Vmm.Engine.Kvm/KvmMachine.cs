@@ -51,7 +51,7 @@ internal sealed class KvmMachine : IVmxMachine
 
         Timestamps = new TimestampBase(clock, capabilities.TimestampFrequency ?? clock.Frequency, TimeProvider.System);
         HostPages = new HostPages(capabilities.PhysicalAddressBits);
-        Slots = new MemorySlots(Vm, HostPages, memory);
+        Slots = new MemorySlots(Vm, HostPages, memory, RunGate);
         MsrFilter = new MsrFilter(HostPages, (ref filter) => Vm.Request(KvmRequest.X86SetMsrFilter, ref filter));
         memory.Changed += MemoryChanged;
         memory.DirtyPagesWanted += Slots.CollectDirtyPages;
@@ -81,6 +81,9 @@ internal sealed class KvmMachine : IVmxMachine
     public MemorySlots Slots { get; }
 
     public MsrFilter MsrFilter { get; }
+
+    /// <summary>Keeps processors out of their guests while memory slots are replaced.</summary>
+    public RunGate RunGate { get; } = new();
 
     /// <summary>The interrupt hardware that KVM models; null where the kernel models it.</summary>
     public SplitIrqchip? Interrupts { get; }

@@ -105,8 +105,10 @@ internal sealed unsafe partial class KvmProcessor
     private void EnterGuest()
     {
         RunCount++;
+        _pass.Enter();
         int result = LibC.Ioctl(_vcpu.Number, (nuint)EntryRequest, 0);
         int error = result < 0 ? Marshal.GetLastPInvokeError() : 0;
+        _pass.Leave();
         _registers.Forget();
         _entryControlsStale = true;
         _completionPending = _windowIsUnknown = false;
@@ -118,6 +120,7 @@ internal sealed unsafe partial class KvmProcessor
             Interlocked.MemoryBarrier();
             TakeBackEvent();
             RestoreCancelled();
+            FollowTaskPriority();
         }
         else if (error != 0)
         {

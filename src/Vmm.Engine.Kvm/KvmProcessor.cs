@@ -13,6 +13,7 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
     private readonly KvmMachine _machine;
     private readonly KvmDescriptor _vcpu;
     private readonly KvmRun* _run;
+    private readonly RunGate.Pass _pass;
     private readonly RegisterFile _registers;
     private readonly MsrAccess _msrs;
     private readonly GuestStateFields _guest;
@@ -45,6 +46,7 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
         }
 
         _run = (KvmRun*)page;
+        _pass = machine.RunGate.Add(Interrupt);
         _registers = new RegisterFile(_vcpu, _run);
         _msrs = new MsrAccess(_vcpu);
         _guest = new GuestStateFields(_registers, _msrs);

@@ -1,5 +1,6 @@
 using System.Numerics;
 using Vmm.Engine.Kvm.Interop;
+using Vmm.Engine.Kvm.Processor;
 
 namespace Vmm.Engine.Kvm.Memory;
 
@@ -8,7 +9,7 @@ namespace Vmm.Engine.Kvm.Memory;
 /// force gives, and the dirty log of KVM folded into the bitmaps of the regions.
 /// </summary>
 /// <remarks>Unsafe invariant: host memory and bitmaps of a region stay mapped while the VM exists.</remarks>
-internal sealed unsafe class MemorySlots(KvmDescriptor vm, HostPages pages, IPhysicalMemory memory)
+internal sealed unsafe class MemorySlots(KvmDescriptor vm, HostPages pages, IPhysicalMemory memory, RunGate gate)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<GuestMapping, Slot> _slots = [];
@@ -113,11 +114,23 @@ internal sealed unsafe class MemorySlots(KvmDescriptor vm, HostPages pages, IPhy
     {
         bool logged = memory.DirtyTracking;
         List<GuestMapping> wanted = ExtendedPageWalk.Read(pointer, pages, memory);
-        foreach (GuestMapping gone in _slots.Keys.Except(wanted).ToArray())
+        GuestMapping[] gone = [.. _slots.Keys.Except(wanted)];
+        if (gone.Length == 0)
         {
-            Remove(gone);
+            SetAll(wanted, logged);
+            return;
         }
 
+        // What stays mapped in another slot is no memory in between, and writes behind the last look at a log would be lost.
+        gate.Change(() =>
+        {
+            Array.ForEach(gone, mapping => Remove(mapping));
+            SetAll(wanted, logged);
+        });
+    }
+
+    private void SetAll(List<GuestMapping> wanted, bool logged)
+    {
         foreach (GuestMapping mapping in wanted)
         {
             Set(mapping, logged && mapping.DirtyBitmap != 0);
