@@ -75,6 +75,7 @@ public sealed class LocalApicTests
     public void The_task_priority_holds_back_its_class_and_below()
     {
         Write(Apic, ApicRegister.TaskPriority, 0x45);
+        Assert.Equal(4u, _cores[0].Cr8);
         Send(0, 0x4F);
         Assert.Equal(-1, Apic.Deliverable());
         Assert.Equal(0x45u, Read(Apic, ApicRegister.ProcessorPriority));

@@ -123,6 +123,10 @@ public sealed class LocalApicStateTests
 
     private sealed class Core : IApicProcessor
     {
+        public void SetTaskPriority(uint cr8)
+        {
+        }
+
         public void SignalInterrupt()
         {
         }
