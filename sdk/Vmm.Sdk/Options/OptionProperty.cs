@@ -73,7 +73,7 @@ internal sealed class OptionProperty
         string type = OptionText.NameOf(_scalar);
         if (type == "integer" && (_range is not null || _scalar != typeof(long)))
         {
-            (Int128 minimum, Int128 maximum) = OptionText.Bounds(_scalar, _range);
+            (decimal minimum, decimal maximum) = OptionText.Bounds(_scalar, _range);
             type = $"{minimum}..{maximum}";
         }
 

@@ -6,7 +6,8 @@ namespace Vmm.Sdk;
 /// <summary>Turns the text of one value into a value of a scalar type, and says what would have been right when it cannot.</summary>
 internal static class OptionText
 {
-    private static readonly Dictionary<Type, (Int128 Minimum, Int128 Maximum)> Integers = new()
+    // Decimals hold all integers of 64 bits, and are compiled ahead of time where Int128 is not.
+    private static readonly Dictionary<Type, (decimal Minimum, decimal Maximum)> Integers = new()
     {
         [typeof(byte)] = (byte.MinValue, byte.MaxValue),
         [typeof(sbyte)] = (sbyte.MinValue, sbyte.MaxValue),
@@ -17,6 +18,9 @@ internal static class OptionText
         [typeof(long)] = (long.MinValue, long.MaxValue),
         [typeof(ulong)] = (ulong.MinValue, ulong.MaxValue),
     };
+
+    // With any suffix it is out of every range, and no overflow.
+    private const decimal Enough = 70_000_000_000_000_000;
 
     public static bool IsScalar(Type type) =>
         type == typeof(string) || type == typeof(bool) || type == typeof(double) || type.IsEnum || Integers.ContainsKey(type);
@@ -112,12 +116,12 @@ internal static class OptionText
 
     private static (object? Value, string? Problem) ParseInteger(Type type, string text, OptionRangeAttribute? range)
     {
-        if (!TryParseInteger(text, out Int128 integer))
+        if (!TryParseInteger(text, out decimal integer))
         {
             return (null, $"'{text}' is not an integer (decimal, 0x hexadecimal, or with a suffix K, M, G or T)");
         }
 
-        (Int128 minimum, Int128 maximum) = Bounds(type, range);
+        (decimal minimum, decimal maximum) = Bounds(type, range);
         if (integer < minimum || integer > maximum)
         {
             string format = text.StartsWith("0x", StringComparison.OrdinalIgnoreCase) && minimum >= 0 ? "X" : "D";
@@ -128,16 +132,16 @@ internal static class OptionText
     }
 
     /// <summary>The legal values of an integer option.</summary>
-    public static (Int128 Minimum, Int128 Maximum) Bounds(Type type, OptionRangeAttribute? range)
+    public static (decimal Minimum, decimal Maximum) Bounds(Type type, OptionRangeAttribute? range)
     {
-        (Int128 minimum, Int128 maximum) = Integers[type];
-        return range is null ? (minimum, maximum) : (Int128.Max(minimum, range.Minimum), Int128.Min(maximum, range.Maximum));
+        (decimal minimum, decimal maximum) = Integers[type];
+        return range is null ? (minimum, maximum) : (Math.Max(minimum, range.Minimum), Math.Min(maximum, range.Maximum));
     }
 
-    private static string Show(Int128 value, string format) =>
-        format == "X" ? $"0x{value.ToString("X", CultureInfo.InvariantCulture).TrimStart('0').PadLeft(1, '0')}" : value.ToString(CultureInfo.InvariantCulture);
+    private static string Show(decimal value, string format) =>
+        format == "X" ? $"0x{((ulong)value).ToString("X", CultureInfo.InvariantCulture)}" : value.ToString(CultureInfo.InvariantCulture);
 
-    private static bool TryParseInteger(string text, out Int128 value)
+    private static bool TryParseInteger(string text, out decimal value)
     {
         if (text.StartsWith("0x", StringComparison.OrdinalIgnoreCase))
         {
@@ -155,7 +159,7 @@ internal static class OptionText
             return true;
         }
 
-        value = (Int128)number << shift;
+        value = Math.Clamp(number, -Enough, Enough) * (1L << shift);
         return isDecimal;
     }
 }

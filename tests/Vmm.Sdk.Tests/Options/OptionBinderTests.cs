@@ -106,6 +106,7 @@ public sealed class OptionBinderTests
     [Theory]
     [InlineData("0x10000", "0x10000 is out of range: 0x0 to 0xFFFF")]
     [InlineData("-1", "-1 is out of range: 0 to 65535")]
+    [InlineData("9223372036854775807T", "9223372036854775807T is out of range: 0 to 65535")]
     [InlineData("com1", "'com1' is not an integer")]
     [InlineData("", "'' is not an integer")]
     [InlineData("K", "'K' is not an integer")]
