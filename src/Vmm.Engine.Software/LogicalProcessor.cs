@@ -108,10 +108,22 @@ internal sealed unsafe partial class LogicalProcessor : IDisposable
     /// <summary>Runs the processor until it leaves the guest.</summary>
     public void Run()
     {
+        Resume();
+        try
+        {
+            RunInTier();
+        }
+        finally
+        {
+            _state->Phase = (int)ProcessorPhase.Outside;
+        }
+    }
+
+    /// <summary>There is work again: for <see cref="Phases"/>.</summary>
+    public void Resume()
+    {
         _state->Phase = (int)ProcessorPhase.Interpreting;
         Phases.Wake();
-        RunInTier();
-        _state->Phase = (int)ProcessorPhase.Outside;
     }
 
     private void RunInTier()

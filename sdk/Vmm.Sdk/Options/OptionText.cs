@@ -159,7 +159,7 @@ internal static class OptionText
             return true;
         }
 
-        value = Math.Clamp(number, -Enough, Enough) * (1L << shift);
+        value = shift == 0 ? number : Math.Clamp(number, -Enough, Enough) * (1L << shift);
         return isDecimal;
     }
 }

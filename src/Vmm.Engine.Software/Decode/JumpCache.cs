@@ -6,7 +6,7 @@ namespace Vmm.Engine.Software.Decode;
 
 /// <summary>
 /// Blocks by linear address, for jumps out of a page. An entry holds for one mode and one generation of translations;
-/// those of global translations outlive a change of address space. Translated code reads it too.
+/// those of global translations outlive a change of address space, those of others hold again when theirs comes back. Translated code reads it too.
 /// </summary>
 /// <remarks>Unsafe invariant: the entries live as long as the cache, at the address that <see cref="CpuState.Jumps"/> has.</remarks>
 internal sealed unsafe class JumpCache : IDisposable

@@ -14,6 +14,7 @@ internal sealed unsafe class ProcessorEvents : IProcessorEvents
     {
         CpuState* s = processor.State;
         NonRoot nonRoot = processor.NonRoot;
+        bool hasWaited = false;
         do
         {
             if (nonRoot.LeavesNow || (nonRoot.IsActive && !nonRoot.Inject()) || !DeliverDebugTrap(processor))
@@ -35,9 +36,15 @@ internal sealed unsafe class ProcessorEvents : IProcessorEvents
                 }
 
                 nonRoot.WaitForEvent();
+                hasWaited = true;
             }
         }
         while (s->Activity != (byte)ActivityState.Active);
+        if (hasWaited)
+        {
+            processor.Resume();
+        }
+
         return DeliverInstructionBreakpoint(processor);
     }
 

@@ -47,7 +47,7 @@ internal sealed unsafe partial class Mmu
         if (_context.Pcid == pcid && _context.Generation == _translations.Generation)
         {
             _invalidated.DropFrom(_context);
-            Jumps?.Return(_context.JumpGeneration);
+            ReturnToJumps();
             UpdatePrivilege();
         }
         else
@@ -130,12 +130,25 @@ internal sealed unsafe partial class Mmu
         ForgetJumps(global);
     }
 
+    private void ReturnToJumps()
+    {
+        if (Jumps != null && Jumps.Generation(global: true) == _context.GlobalJumpGeneration)
+        {
+            Jumps.Return(_context.JumpGeneration);
+        }
+        else
+        {
+            ForgetJumps(global: false);
+        }
+    }
+
     private void ForgetJumps(bool global)
     {
         if (Jumps != null)
         {
             Jumps.Forget(global);
             _context.JumpGeneration = Jumps.Generation(global: false);
+            _context.GlobalJumpGeneration = Jumps.Generation(global: true);
             if (Jumps.IsExhausted)
             {
                 LogicalProcessor.Of(_state).Post(ProcessorRequest.RestartGenerations, 0, 0);

@@ -20,6 +20,9 @@ internal sealed unsafe class ProcessContextTlb : IDisposable
     /// <summary>Generation of its entries in the jump cache.</summary>
     public uint JumpGeneration { get; set; }
 
+    /// <summary>That of global entries then: what lies on a global page in part only is an entry of the context.</summary>
+    public uint GlobalJumpGeneration { get; set; }
+
     /// <summary>Pages that had been invalidated when it was current last; see <see cref="InvalidatedPages"/>.</summary>
     public long InvalidationsSeen { get; set; }
 

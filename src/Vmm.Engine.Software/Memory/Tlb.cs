@@ -27,7 +27,7 @@ internal unsafe struct TlbEntry
 }
 
 /// <summary>
-/// Geometry of the software TLBs: direct-mapped, one table for each of {user, supervisor, supervisor under SMAP} × {read, write}. A write entry
+/// Geometry of the software TLBs: direct-mapped, one table for each process context and each of {user, supervisor, supervisor under SMAP} × {read, write}. A write entry
 /// exists only for pages whose writes need no attention: dirty bit set, no code, no ROM, dirty tracking satisfied.
 /// </summary>
 internal static class Tlb

@@ -6,7 +6,7 @@ namespace Vmm.Engine.Software.Translate;
 /// <summary>The ways out of a block, behind its code: rarely taken, out of the way of what is.</summary>
 internal sealed unsafe partial class BlockTranslator
 {
-    // A division of memory has most: vectors, its operand's look-up, and three that its divisor may take.
+    // More than any step has: a division of memory has four, its operand's look-up and three that its divisor may take.
     private const int MostExits = 5;
 
     private readonly Exit[] _exits = new Exit[MostExits * (BlockPool.MaximumInstructions + 1) + 1];

@@ -122,6 +122,10 @@ internal sealed unsafe partial class BlockTranslator
         _emitter.CmpStateByte(StateOffsets.AwaitsInterruptWindow);
         AlsoTakes(exit, _emitter.Jcc(HostCondition.NotEqual));
         _emitter.OrState32(StateOffsets.SystemFlags, (int)Vmm.Vmx.RflagsBits.If);
+
+        // An event may wait for IF itself; a jump forward would not look.
+        _emitter.CmpState32(StateOffsets.EventPending, 0);
+        Add(ExitKind.Dispatch, _emitter.Jcc(HostCondition.NotEqual)).Target = _steps[n].Source.NextIP;
         EmitJump(_steps[n].Source.NextIP);
     }
 }

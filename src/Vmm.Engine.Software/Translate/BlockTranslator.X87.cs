@@ -78,7 +78,8 @@ internal sealed unsafe partial class BlockTranslator
         n < _count && _steps[n].Kind == StepKind.PassThrough && !_steps[n].HasAccess && _steps[n].Source.Mnemonic is Mnemonic.Fstp or Mnemonic.Fxch or Mnemonic.Fld;
 
     // From a copy: another processor may write to the operand after it was looked at. A word that unmasks an exception is
-    // the interpreter's; the way out puts back what the copy was written over.
+    // the interpreter's, and so is what follows it: even if the word that the interpreter reads masks all again, R11 no
+    // longer has the address of a group that goes on. The way out puts back what the copy was written over.
     private void EmitLoadX87Control(int n)
     {
         GiveUpHostFlags(_steps[n].LiveBefore);
@@ -86,9 +87,8 @@ internal sealed unsafe partial class BlockTranslator
         _emitter.StoreStateAx(StateOffsets.X87Control);
         _emitter.Not32(RegisterMap.Scratch);
         _emitter.TestLow(RegisterMap.Scratch, ExceptionMasks);
-        int exit = AddInterpretExit(_emitter.Jcc(HostCondition.NotEqual), n, n);
+        _exits[AddInterpretExit(_emitter.Jcc(HostCondition.NotEqual), n, n)].Count = InterpretSite.ToTheEnd;
         _emitter.LoadX87ControlState(StateOffsets.X87Control);
-        Resume(exit, n);
     }
 
     private void EmitStoreX87StatusInAx()

@@ -52,7 +52,7 @@ internal unsafe struct Step
     public readonly RflagsBits LiveBefore => MayLeave ? FlagUse.All : Flags.LiveBefore(LiveAfter);
 
     /// <summary>Whether it may fault or be interpreted.</summary>
-    public readonly bool MayLeave => HasAccess || UsesX87 || Kind is not (StepKind.PassThrough or StepKind.Nothing or StepKind.SignExtend or StepKind.Multiply
+    public readonly bool MayLeave => HasAccess || UsesX87 || UsesVectors || Kind is not (StepKind.PassThrough or StepKind.Nothing or StepKind.SignExtend or StepKind.Multiply
         or StepKind.ConditionalJump or StepKind.Jump);
 
     public readonly bool WritesOperand(int n) => (WrittenOperands >> n & 1) != 0;

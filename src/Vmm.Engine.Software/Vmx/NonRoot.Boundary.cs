@@ -122,8 +122,6 @@ internal sealed unsafe partial class NonRoot
 
         _wake.Reset();
         _state->EventPending = 1;
-        _state->Phase = (int)ProcessorPhase.Interpreting;
-        _processor.Phases.Wake();
     }
 
     /// <summary>Interrupts are not blocked (SDM Vol. 3C 26.2): IF set, no shadow.</summary>

@@ -33,8 +33,11 @@ public sealed class PluginHost : IDisposable
     {
         get
         {
-            CompleteDiscovery();
-            return _report;
+            lock (_discovery)
+            {
+                CompleteDiscovery();
+                return [.. _report];
+            }
         }
     }
 
@@ -79,8 +82,11 @@ public sealed class PluginHost : IDisposable
     /// <exception cref="PluginException">There is none; the message has the nearest name.</exception>
     public ContributionDescription Find(ContributionKind kind, string name)
     {
-        CompleteDiscovery();
-        return _contributions.TryGetValue((kind, name), out ContributionDescription? found) ? found : throw Unknown(kind, name);
+        lock (_discovery)
+        {
+            CompleteDiscovery();
+            return _contributions.TryGetValue((kind, name), out ContributionDescription? found) ? found : throw Unknown(kind, name);
+        }
     }
 
     /// <summary>Finds an accepted plugin by its id.</summary>
@@ -88,16 +94,19 @@ public sealed class PluginHost : IDisposable
     /// <exception cref="PluginException">There is none; the message has the reason for a refused one, or the nearest id.</exception>
     public PluginDescription FindPlugin(string id)
     {
-        CompleteDiscovery();
-        if (_plugins.TryGetValue(id, out PluginDescription? plugin))
+        lock (_discovery)
         {
-            return plugin;
-        }
+            CompleteDiscovery();
+            if (_plugins.TryGetValue(id, out PluginDescription? plugin))
+            {
+                return plugin;
+            }
 
-        PluginCandidate? refused = _report.Find(candidate => candidate.Plugin?.Id == id);
-        throw new PluginException(refused is null
-            ? $"there is no plugin '{id}'{Suggestion(id, _plugins.Keys)}"
-            : $"plugin '{id}' in {refused.Folder} was refused: {refused.Refusal}");
+            PluginCandidate? refused = _report.Find(candidate => candidate.Plugin?.Id == id);
+            throw new PluginException(refused is null
+                ? $"there is no plugin '{id}'{Suggestion(id, _plugins.Keys)}"
+                : $"plugin '{id}' in {refused.Folder} was refused: {refused.Refusal}");
+        }
     }
 
     /// <summary>The options of a contribution. Loads its plugin.</summary>
@@ -115,21 +124,24 @@ public sealed class PluginHost : IDisposable
     /// <param name="contributions">The contributions by kind and name, in the order in which they will be created.</param>
     public void LoadAhead(IReadOnlyList<(ContributionKind Kind, string Name)> contributions)
     {
-        CompleteDiscovery();
+        string[] plugins;
+        lock (_discovery)
+        {
+            CompleteDiscovery();
+            plugins = [.. contributions.Select(wanted => _contributions.GetValueOrDefault(wanted)?.PluginId).OfType<string>().Distinct()];
+        }
+
         Task loading = Task.Run(() =>
         {
-            foreach ((ContributionKind Kind, string Name) contribution in contributions)
+            foreach (string plugin in plugins)
             {
-                if (_contributions.TryGetValue(contribution, out ContributionDescription? found))
+                try
                 {
-                    try
-                    {
-                        Load(found.PluginId);
-                    }
-                    catch (Exception)
-                    {
-                        // Kept for whoever asks.
-                    }
+                    Load(plugin);
+                }
+                catch (Exception)
+                {
+                    // Kept for whoever asks.
                 }
             }
         });
@@ -142,8 +154,7 @@ public sealed class PluginHost : IDisposable
     /// <summary>Ends the composition of all plugins. Scopes of VMs must have been disposed of before.</summary>
     public void Dispose()
     {
-        CompleteDiscovery();
-        _loadingAhead.Wait();
+        Task.WhenAll([_loadingAhead, .. _lookedAt]).ContinueWith(static _ => { }, TaskScheduler.Default).Wait();
         foreach (Lazy<LoadedPlugin> plugin in _loaded.Values.Where(plugin => plugin.IsValueCreated))
         {
             plugin.Value.Dispose();
@@ -155,12 +166,12 @@ public sealed class PluginHost : IDisposable
     /// <summary>The code of a plugin; loaded at the first call.</summary>
     internal LoadedPlugin Load(string id)
     {
+        PluginDescription plugin = FindPlugin(id);
         Lazy<LoadedPlugin>? loaded;
         lock (_loading)
         {
             if (!_loaded.TryGetValue(id, out loaded))
             {
-                PluginDescription plugin = _plugins[id];
                 _loaded[id] = loaded = new Lazy<LoadedPlugin>(() => new LoadedPlugin(plugin, _root.Result));
             }
         }
@@ -168,15 +179,12 @@ public sealed class PluginHost : IDisposable
         return loaded.Value;
     }
 
-    // What was found, in the order of the folders whatever was read first.
+    // What was found, in the order of the folders whatever was read first. Under the gate of discovery.
     private void CompleteDiscovery()
     {
-        lock (_discovery)
+        while (_lookedAt.TryDequeue(out Task<PluginCandidate>? candidate))
         {
-            while (_lookedAt.TryDequeue(out Task<PluginCandidate>? candidate))
-            {
-                Add(candidate.GetAwaiter().GetResult());
-            }
+            Add(candidate.GetAwaiter().GetResult());
         }
     }
 

@@ -141,7 +141,15 @@ internal sealed unsafe class TestMachine : IProcessorEvents, IMemoryExits, IDisp
         return outcome;
     }
 
-    public bool Process(LogicalProcessor processor) => !_late;
+    /// <summary>Times that the run loop looked up from its work.</summary>
+    public int Looks { get; private set; }
+
+    public bool Process(LogicalProcessor processor)
+    {
+        Looks++;
+        return !_late;
+    }
+
 
     public bool DeliverFault(LogicalProcessor processor)
     {

@@ -134,6 +134,34 @@ public sealed unsafe class ProcessContextTests : IDisposable
         Assert.Equal(7UL, _machine.State->Gpr.Rax);
     }
 
+    [Fact]
+    public void Code_that_crosses_into_a_global_page_is_read_again_after_the_page_was_invalidated_elsewhere()
+    {
+        _tables.Map(Unmapped, 0x5000, Present);
+        _tables.Map(Unmapped + 0x1000, 0x6000, Present | PageTables.Global);
+        _machine.Memory.Bytes[0x5FFF] = 0xB8; // MOV EAX, and its operand on the global page
+        foreach ((int page, byte value) in ((int, byte)[])[(0x6000, 1), (0x7000, 2)])
+        {
+            _machine.Memory.Write((ulong)page, [value, 0, 0, 0, 0xF4]);
+        }
+
+        Switch(1, keep: false);
+        Run();
+        Assert.Equal(1UL, _machine.State->Gpr.Rax);
+        Switch(2, keep: false);
+        _tables.Map(Unmapped + 0x1000, 0x7000, Present | PageTables.Global);
+        _machine.Processor.Mmu.FlushPage(Unmapped + 0x1000);
+        Switch(1, keep: true);
+        Run();
+        Assert.Equal(2UL, _machine.State->Gpr.Rax);
+
+        void Run()
+        {
+            _machine.State->Rip = Unmapped + 0xFFF;
+            _machine.Run();
+        }
+    }
+
     [NativeFact]
     public void Jumps_lead_where_they_should_after_their_generations_began_anew()
     {

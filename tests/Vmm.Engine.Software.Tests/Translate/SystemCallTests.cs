@@ -94,6 +94,40 @@ public sealed unsafe class SystemCallTests
     }
 
     [NativeTheory]
+    [InlineData(0, 0)]
+    [InlineData(1, 1)]
+    public void A_system_return_that_sets_IF_looks_for_an_interrupt_that_waits(byte awaited, int looks)
+    {
+        using TestMachine machine = Prepare(0, ExecutionTier.Translator);
+        machine.State->AwaitsInterruptWindow = awaited;
+        machine.Run(a =>
+        {
+            Iced.Intel.Label user = a.CreateLabel();
+            a.lea(rcx, __[user]);
+            a.mov(r11d, 0x202);
+            a.sysretq();
+            a.Label(ref user);
+        });
+        Assert.Equal(looks, machine.Looks);
+    }
+
+    [NativeTheory]
+    [InlineData(0, 0)]
+    [InlineData(1, 1)]
+    public void STI_looks_for_an_interrupt_that_waits_behind_the_NOP(byte awaited, int looks)
+    {
+        using TestMachine machine = Prepare(0, ExecutionTier.Translator);
+        machine.State->AwaitsInterruptWindow = awaited;
+        machine.Run(a =>
+        {
+            a.sti();
+            a.nop();
+            a.nop();
+        });
+        Assert.Equal(looks, machine.Looks);
+    }
+
+    [NativeTheory]
     [InlineData(false)]
     [InlineData(true)]
     public void STI_and_the_NOP_in_its_shadow_are_one_step(bool awaited)
@@ -120,9 +154,9 @@ public sealed unsafe class SystemCallTests
         Assert.Equal(0, machine.SingleInstructions);
     }
 
-    private static TestMachine Prepare(ulong mask)
+    private static TestMachine Prepare(ulong mask, ExecutionTier tier = ExecutionTier.Lockstep)
     {
-        TestMachine machine = new(tier: ExecutionTier.Lockstep);
+        TestMachine machine = new(tier: tier);
         machine.State->Efer |= (ulong)EferBits.Sce;
         machine.State->Star = 0x10UL << 32 | 0x23UL << 48;
         machine.State->Lstar = Kernel;

@@ -146,6 +146,36 @@ public sealed unsafe class TranslatedCodeTests
         Assert.Equal(0UL, machine.State->SystemFlags & (ulong)RflagsBits.Rf);
     }
 
+    [NativeTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_exception_that_MXCSR_unmasks_shows_the_flags_before_it(bool carry)
+    {
+        using TestMachine machine = new();
+        machine.State->Mxcsr = 0x1F80 & ~0x200u;
+        machine.Run(a =>
+        {
+            Iced.Intel.Label block = a.CreateLabel();
+            a.pxor(xmm1, xmm1);
+            a.mov(eax, 1);
+            a.cvtsi2sd(xmm0, eax);
+            a.mov(ecx, -1);
+            a.mov(edx, carry ? 3 : 1);
+            a.cmp(edx, 2);
+            a.cmc();
+            a.jmp(block);
+            a.nop();
+            a.Label(ref block);
+            a.inc(ecx);
+            a.divsd(xmm0, xmm1);
+            a.cmp(eax, 5);
+        });
+        Assert.Equal(ExceptionVector.SimdFloatingPoint, machine.Fault);
+        Assert.Equal(
+            (carry ? ArithmeticFlags.Carry : 0) | ArithmeticFlags.Zero | ArithmeticFlags.Parity | ArithmeticFlags.Adjust,
+            ArithmeticFlags.Read(machine.State));
+    }
+
     [NativeFact]
     public void An_exception_that_MXCSR_unmasks_is_the_guests()
     {

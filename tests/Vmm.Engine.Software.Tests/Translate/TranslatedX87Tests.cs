@@ -102,6 +102,42 @@ public sealed unsafe class TranslatedX87Tests : IDisposable
         Assert.Equal(s_seen.Value, X87Registers.Physical(machine.State, 7));
     }
 
+    [NativeFact]
+    public void What_follows_a_control_word_that_unmasks_an_exception_is_interpreted()
+    {
+        HandlerTable handlers = new(InstructionSet.Handlers);
+
+        // Another processor may have written to the operand since translated code looked at it.
+        handlers.Set(Code.Fldcw_m2byte, &LeaveMasked);
+        handlers.Set(Code.Fistp_m64int, &Count);
+        using TestMachine machine = new(handlers: handlers);
+        s_stores = 0;
+        machine.Run(a =>
+        {
+            a.mov(rbx, Data);
+            a.mov(__word_ptr[rbx + 0x200], 0); // the page is in the TLB then
+            a.mov(__word_ptr[rbx], 0);
+            a.fld1();
+            a.fldcw(__word_ptr[rbx]);
+            a.fistp(__qword_ptr[rbx + 8]);
+        });
+        Assert.Equal(1, s_stores);
+    }
+
+    private static int s_stores;
+
+    private static Outcome LeaveMasked(CpuState* s, Instruction* i)
+    {
+        s->FpuControl = 0x37F;
+        return Outcome.Next;
+    }
+
+    private static Outcome Count(CpuState* s, Instruction* i)
+    {
+        s_stores++;
+        return Outcome.Next;
+    }
+
     private static Outcome Look(CpuState* s, Instruction* i)
     {
         s_seen = (s->FpuTop, X87Registers.Read(s, 0), s->FpuLastInstruction);

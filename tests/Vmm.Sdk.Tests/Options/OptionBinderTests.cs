@@ -67,6 +67,7 @@ public sealed class OptionBinderTests
     [InlineData("2G", 2UL << 30)]
     [InlineData("18446744073709551615", ulong.MaxValue)]
     [InlineData("0xFFFFFFFFFFFFFFFF", ulong.MaxValue)]
+    [InlineData("9223372036854775807", (ulong)long.MaxValue)]
     public void Sizes_may_have_a_suffix(string text, ulong expected) => Assert.Equal(expected, Bind(("size", text)).Size);
 
     [Theory]
