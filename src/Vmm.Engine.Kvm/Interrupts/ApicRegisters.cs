@@ -12,7 +12,7 @@ internal static unsafe class ApicRegisters
     private const int Id = 0x02, InService = 0x10, TriggerMode = 0x18, InterruptRequest = 0x20, LvtTimer = 0x32;
     private const int InitialCount = 0x38, CurrentCount = 0x39, DivideConfiguration = 0x3E;
     private const ulong X2ApicBits = 0xC00;
-    private const uint OneShot = 0, Periodic = 1;
+    private const uint OneShot = 0, Periodic = 1, Masked = 1 << 16;
 
     /// <summary>Copies registers out of KVM's form.</summary>
     /// <param name="from">KVM's page.</param>
@@ -32,8 +32,7 @@ internal static unsafe class ApicRegisters
             registers[Id] >>= 24;
         }
 
-        bool runs = TimerMode(registers) is OneShot or Periodic && registers[InitialCount] != 0 && registers[CurrentCount] != 0;
-        state.TimerExpiry = runs ? now + (registers[CurrentCount] * Divisor(registers)) : null;
+        state.TimerExpiry = IsCounting(registers) ? now + (registers[CurrentCount] * Divisor(registers)) : null;
         return state;
     }
 
@@ -52,7 +51,7 @@ internal static unsafe class ApicRegisters
             to.Registers[4 * Id] <<= 24;
         }
 
-        // KVM starts a timer with a count when it gets the registers, also one that had expired: such a one has none.
+        // KVM starts a timer with an initial count when it gets the registers, also one that has fired: such a one has none.
         long left = state.TimerExpiry is { } expiry ? Math.Clamp((expiry - now) / Divisor(registers), 1, registers[InitialCount]) : 0;
         to.Registers[4 * CurrentCount] = (uint)left;
         if (left == 0)
@@ -75,6 +74,19 @@ internal static unsafe class ApicRegisters
             }
         }
     }
+
+    // KVM says 0 from the expiry on until it starts the next period, or, for one shot, for ever. It keeps an expiry that it
+    // has not made an interrupt of to itself, and forgets it when it gets registers. So a shot counts as not fired unless
+    // its interrupt is there to be seen, or nobody would get it: one tick too many is better than a guest that waits for ever.
+    private static bool IsCounting(uint[] registers) => registers[InitialCount] != 0 && TimerMode(registers) switch
+    {
+        Periodic => true,
+        OneShot => registers[CurrentCount] != 0 || !((registers[LvtTimer] & Masked) != 0 || HasInterrupt(registers, (byte)registers[LvtTimer])),
+        _ => false,
+    };
+
+    private static bool HasInterrupt(uint[] registers, byte vector) =>
+        ((registers[InterruptRequest + (vector / 32)] | registers[InService + (vector / 32)]) & (1u << (vector % 32))) != 0;
 
     private static bool IsX2Apic(ulong apicBase) => (apicBase & X2ApicBits) == X2ApicBits;
 
