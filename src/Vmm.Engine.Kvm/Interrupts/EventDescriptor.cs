@@ -22,30 +22,39 @@ internal sealed unsafe class EventDescriptor : SafeHandleMinusOneIsInvalid
     /// <summary>Raises the counter by one. Signals to a descriptor that is closed meanwhile go nowhere.</summary>
     public void Signal()
     {
+        if (TryHold())
+        {
+            ulong one = 1;
+            _ = LibC.Write(Number, &one, sizeof(ulong));
+            DangerousRelease();
+        }
+    }
+
+    /// <summary>Takes the counter, which becomes 0. That of a closed descriptor is 0.</summary>
+    public ulong Take()
+    {
+        ulong value = 0;
+        if (TryHold())
+        {
+            _ = LibC.Read(Number, &value, sizeof(ulong));
+            DangerousRelease();
+        }
+
+        return value;
+    }
+
+    private bool TryHold()
+    {
         bool held = false;
         try
         {
             DangerousAddRef(ref held);
-            ulong one = 1;
-            _ = LibC.Write(Number, &one, sizeof(ulong));
         }
         catch (ObjectDisposedException)
         {
         }
-        finally
-        {
-            if (held)
-            {
-                DangerousRelease();
-            }
-        }
-    }
 
-    /// <summary>Takes the counter, which becomes 0.</summary>
-    public ulong Take()
-    {
-        ulong value = 0;
-        return LibC.Read(Number, &value, sizeof(ulong)) == sizeof(ulong) ? value : 0;
+        return held;
     }
 
     protected override bool ReleaseHandle() => LibC.Close((int)handle) == 0;

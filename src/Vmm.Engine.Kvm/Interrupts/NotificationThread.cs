@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Vmm.Engine.Kvm.Interop;
 
@@ -16,14 +15,32 @@ internal sealed unsafe class NotificationThread : IDisposable
     private readonly Thread _thread;
     private volatile bool _ending;
 
-    public NotificationThread()
+    private NotificationThread(SafeFileHandle set, EventDescriptor end)
     {
-        int set = LibC.EpollCreate(LibC.CloseOnExec);
-        _set = set >= 0 ? new SafeFileHandle(set, ownsHandle: true) : throw NoDescriptor();
-        _end = EventDescriptor.TryCreate() ?? throw NoDescriptor();
-        Watch(_end, static () => { });
+        _set = set;
+        _end = end;
         _thread = new Thread(Work) { Name = "kvm/notifications", IsBackground = true };
-        _thread.Start();
+    }
+
+    /// <summary>Starts one; null when the host has no descriptors for it.</summary>
+    public static NotificationThread? TryStart()
+    {
+        var set = new SafeFileHandle(LibC.EpollCreate(LibC.CloseOnExec), ownsHandle: true);
+        EventDescriptor? end = set.IsInvalid ? null : EventDescriptor.TryCreate();
+        if (end is not null)
+        {
+            var thread = new NotificationThread(set, end);
+            if (thread.Watch(end, static () => { }))
+            {
+                thread._thread.Start();
+                return thread;
+            }
+
+            end.Dispose();
+        }
+
+        set.Dispose();
+        return null;
     }
 
     /// <summary>Has the thread call <paramref name="signalled"/> after signals.</summary>
@@ -100,6 +117,4 @@ internal sealed unsafe class NotificationThread : IDisposable
             return _watched.TryGetValue(number, out (EventDescriptor Source, Action Signalled) entry) && entry.Source.Take() != 0 ? entry.Signalled : null;
         }
     }
-
-    private static KvmException NoDescriptor() => new($"The host gives no event descriptor: {Marshal.GetLastPInvokeErrorMessage()}.");
 }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Vmm.Engine.Kvm.Interop;
 
 namespace Vmm.Engine.Kvm.Interrupts;
@@ -20,7 +21,10 @@ internal sealed unsafe class RouteTable(KvmDescriptor vm, int firstFree, int cou
         lock (_gate)
         {
             _messages[number] = message;
-            Write();
+            if (!TryWrite())
+            {
+                throw new KvmException($"{KvmName.Of(KvmRequest.SetGsiRouting)} failed: {Marshal.GetLastPInvokeErrorMessage()}.");
+            }
         }
     }
 
@@ -40,17 +44,12 @@ internal sealed unsafe class RouteTable(KvmDescriptor vm, int firstFree, int cou
                 return null;
             }
 
-            try
-            {
-                _messages[number] = message;
-                Write();
-                Connect(source, number, 0);
-            }
-            catch
+            _messages[number] = message;
+            if (!TryWrite() || !TryConnect(source, number, 0))
             {
                 _messages.Remove(number);
                 source.Dispose();
-                throw;
+                return null;
             }
 
             var route = new Route(this, number, source);
@@ -76,21 +75,22 @@ internal sealed unsafe class RouteTable(KvmDescriptor vm, int firstFree, int cou
         {
             if (_routes.Remove(route))
             {
-                Connect(route.Source, route.Number, KvmIrqfd.Deassign);
+                // What the host refuses here goes with the VM.
+                _ = TryConnect(route.Source, route.Number, KvmIrqfd.Deassign);
                 _messages.Remove(route.Number);
-                Write();
+                _ = TryWrite();
                 route.Source.Dispose();
             }
         }
     }
 
-    private void Connect(EventDescriptor source, uint number, uint flags)
+    private bool TryConnect(EventDescriptor source, uint number, uint flags)
     {
         var request = new KvmIrqfd { Descriptor = source.Number, Gsi = number, Flags = flags };
-        vm.Request(KvmRequest.Irqfd, ref request);
+        return vm.Try(KvmRequest.Irqfd, ref request) >= 0;
     }
 
-    private void Write()
+    private bool TryWrite()
     {
         byte[] buffer = new byte[HeaderSize + (_messages.Count * sizeof(KvmMsiRoute))];
         fixed (byte* pointer = buffer)
@@ -109,7 +109,7 @@ internal sealed unsafe class RouteTable(KvmDescriptor vm, int firstFree, int cou
                 };
             }
 
-            vm.Request(KvmRequest.SetGsiRouting, (nint)pointer);
+            return vm.Try(KvmRequest.SetGsiRouting, (nint)pointer) >= 0;
         }
     }
 

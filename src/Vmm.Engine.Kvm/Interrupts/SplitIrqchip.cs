@@ -18,7 +18,8 @@ internal sealed class SplitIrqchip : IEngineInterrupts, IDisposable
 
     private readonly KvmMachine _machine;
     private readonly RouteTable _routes;
-    private readonly Lazy<NotificationThread> _notifications = new(static () => new NotificationThread());
+    private readonly Lock _starting = new();
+    private NotificationThread? _notifications;
     private readonly bool[] _endsTold = new bool[EndRoutes];
 
     /// <summary>Turns the local APICs of a VM on, before its first processor is made.</summary>
@@ -51,8 +52,15 @@ internal sealed class SplitIrqchip : IEngineInterrupts, IDisposable
 
     public IMessageRoute? CreateRoute(ulong address, uint data) => _routes.Create(new InterruptMessage(address, data));
 
-    public IDisposable? Listen(ulong address, int width, Action written) =>
-        WriteNotification.Create(_machine.Vm, _notifications.Value, address, width, written);
+    public IDisposable? Listen(ulong address, int width, Action written)
+    {
+        lock (_starting)
+        {
+            _notifications ??= NotificationThread.TryStart();
+        }
+
+        return _notifications is { } thread ? WriteNotification.Create(_machine.Vm, thread, address, width, written) : null;
+    }
 
     /// <summary>Sees to it that ends of level-triggered interrupts with a vector exit.</summary>
     public void TellEnds(byte vector)
@@ -67,10 +75,7 @@ internal sealed class SplitIrqchip : IEngineInterrupts, IDisposable
     public void Dispose()
     {
         _routes.Dispose();
-        if (_notifications.IsValueCreated)
-        {
-            _notifications.Value.Dispose();
-        }
+        _notifications?.Dispose();
     }
 }
 

@@ -10,15 +10,17 @@ internal sealed class WriteNotification : IDisposable
     private readonly EventDescriptor _target;
     private readonly ulong _address;
     private readonly int _width;
+    private readonly Action _written;
     private int _disposed;
 
-    private WriteNotification(KvmDescriptor vm, NotificationThread thread, EventDescriptor target, ulong address, int width)
+    private WriteNotification(KvmDescriptor vm, NotificationThread thread, EventDescriptor target, ulong address, int width, Action written)
     {
         _vm = vm;
         _thread = thread;
         _target = target;
         _address = address;
         _width = width;
+        _written = written;
     }
 
     /// <summary>Makes one; null when KVM or the host has no room, or the place is taken.</summary>
@@ -29,7 +31,7 @@ internal sealed class WriteNotification : IDisposable
             return null;
         }
 
-        var notification = new WriteNotification(vm, thread, target, address, width);
+        var notification = new WriteNotification(vm, thread, target, address, width, written);
         if (!thread.Watch(target, written))
         {
             target.Dispose();
@@ -52,6 +54,11 @@ internal sealed class WriteNotification : IDisposable
         {
             Assign(KvmIoeventfd.Deassign);
             _thread.Forget(_target);
+            if (_target.Take() != 0)
+            {
+                _written(); // the guest wrote, and the thread has not come to it
+            }
+
             _target.Dispose();
         }
     }
