@@ -64,18 +64,39 @@ public sealed class TimestampTests
     }
 
     [Fact]
-    public void A_counter_that_runs_faster_than_it_says_is_set_when_it_is_a_millisecond_off()
+    public void A_counter_that_runs_slower_than_it_says_is_set_when_it_is_a_millisecond_off()
     {
-        var counter = new Counter(_host) { PartsPerMillion = 100 };
+        var counter = new Counter(_host) { PartsPerMillion = -100 };
         var sync = new TimestampSync(counter, _shared);
         for (int n = 0; n < 600; n++)
         {
             sync.Apply(0);
-            Assert.InRange((long)(counter.Value - (2 * _clock.Timestamp)), -100, 2 * (Millisecond + (Second / 10_000)));
+            Assert.InRange((long)((2 * _clock.Timestamp) - counter.Value), -100, 2 * (Millisecond + (Second / 10_000)));
             _host.Now += 100 * Millisecond;
         }
 
         Assert.InRange(sync.SetCount, 5, 7);
+    }
+
+    [Fact]
+    public void A_counter_that_runs_faster_than_it_says_is_not_set_back_until_time_stands_still()
+    {
+        var counter = new Counter(_host) { PartsPerMillion = 100 };
+        var sync = new TimestampSync(counter, _shared);
+        ulong last = 0;
+        for (int n = 0; n < 600; n++)
+        {
+            sync.Apply(0);
+            Assert.True(counter.Value > last, "The counter went back.");
+            last = counter.Value;
+            _host.Now += 100 * Millisecond;
+        }
+
+        Assert.Equal(1, sync.SetCount);
+        _host.Now += Second;
+        _clock.StoodStill += Second;
+        sync.Apply(0);
+        Assert.Equal(2 * _clock.Timestamp, counter.Value);
     }
 
     [Fact]

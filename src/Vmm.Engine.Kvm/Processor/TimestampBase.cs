@@ -3,7 +3,8 @@ namespace Vmm.Engine.Kvm.Processor;
 /// <summary>
 /// What the counters of a VM are ahead of the host's: one number for all processors, so that theirs agree to the tick. KVM's
 /// counters run with the host, also while the VM's time stands still, and never at exactly the speed that they are said to
-/// have: the number is measured again when time stood still, and once a second for the drift.
+/// have: the number is measured again when time stood still, and once a second for the drift. A running guest's counter is
+/// only ever set forward.
 /// </summary>
 /// <param name="clock">The VM's time.</param>
 /// <param name="frequency">Frequency of the guests' counters in Hz.</param>
@@ -48,8 +49,7 @@ internal sealed class TimestampBase(ITimeSource clock, ulong frequency, TimeProv
             if (counter.Control == TimestampControl.Offset)
             {
                 ulong value = Measure(counter);
-                ulong step = frequency / StepsPerSecond;
-                if (stoodStill || value - Value + step > 2 * step)
+                if (stoodStill || (long)(value - Value) > (long)(frequency / StepsPerSecond))
                 {
                     (Value, Version) = (value, Version + 1);
                 }
