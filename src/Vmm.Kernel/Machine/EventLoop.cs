@@ -24,7 +24,7 @@ internal sealed class EventLoop : IDisposable
     {
         _failed = failed;
         _clock = clock;
-        clock.EarlierDeadline += _wake.Set;
+        clock.EarlierDeadline += Wake;
         _thread = new Thread(Work) { Name = $"{name}/events", IsBackground = true };
         _thread.Start();
     }
@@ -40,9 +40,8 @@ internal sealed class EventLoop : IDisposable
             }
 
             _posted.Enqueue((device, work));
+            _wake.Set();
         }
-
-        _wake.Set();
     }
 
     /// <summary>Stops running callbacks; returns when none runs. Not for the loop's own thread.</summary>
@@ -57,7 +56,7 @@ internal sealed class EventLoop : IDisposable
     public void Resume()
     {
         _paused = false;
-        _wake.Set();
+        Wake();
     }
 
     public void Dispose()
@@ -66,13 +65,24 @@ internal sealed class EventLoop : IDisposable
         {
             _stopped = true;
             _posted.Clear();
+            _wake.Set(); // nobody else does from here on: the descriptor may be another's soon
         }
 
-        _wake.Set();
         if (Thread.CurrentThread != _thread)
         {
             _thread.Join();
             _wake.Dispose();
+        }
+    }
+
+    private void Wake()
+    {
+        lock (_lock)
+        {
+            if (!_stopped)
+            {
+                _wake.Set();
+            }
         }
     }
 
