@@ -129,15 +129,14 @@ internal sealed unsafe partial class KvmProcessor
 
     private void LoadTimestamp()
     {
-        if (Has(PrimaryProcessorBasedControls.UseTscOffsetting))
+        if (Has(PrimaryProcessorBasedControls.UseTscOffsetting) && (FollowTime() | _apic is { HasDeadlineToLoad: true }))
         {
-            bool isSet = _timestamp.Apply(_vmcs[VmcsField.TscOffset]);
-            if (_apic is { } apic && (isSet || apic.HasDeadlineToLoad))
-            {
-                apic.NoteTimestamp();
-            }
+            _apic?.NoteTimestamp();
         }
     }
+
+    // True: the counter was set.
+    private bool FollowTime() => Has(PrimaryProcessorBasedControls.UseTscOffsetting) && _timestamp.Apply(_vmcs[VmcsField.TscOffset]);
 
     /// <summary>The "IA-32e mode guest" control follows LMA at exits (SDM Vol. 3C 28.2); here, when somebody looks.</summary>
     private void FollowLongMode()

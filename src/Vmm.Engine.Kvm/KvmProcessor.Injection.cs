@@ -114,11 +114,7 @@ internal sealed unsafe partial class KvmProcessor
         if (_apic is not null)
         {
             GiveInterrupt(vector);
-            if (_apic.Activity == ActivityState.Hlt)
-            {
-                _apic.Activity = ActivityState.Active;
-            }
-
+            _apic.Wake(); // an INIT that has come takes the interrupt with it
             return;
         }
 

@@ -125,6 +125,10 @@ internal sealed unsafe partial class KvmProcessor
         state.Interruptibility = (uint)(GuestStateFields.Shadow(events)
             | (events.NmiMasked != 0 ? InterruptibilityState.BlockingByNmi : 0));
         (state.PendingEvent, state.PendingEventErrorCode) = PendingEvent(events);
+
+        // Only one event can be injected next, and an NMI not while NMIs are blocked: then it waits.
+        bool isNext = state.PendingEvent == InterruptionInformation.Nmi.Value && events.NmiInjected == 0;
+        state.NmiPending = events.NmiPending != 0 && !isNext;
         state.PendingEventInstructionLength = new InterruptionInformation(state.PendingEvent).IsSoftware
             ? (uint)_operation.Current![VmcsField.EntryInstructionLength]
             : 0;
@@ -148,7 +152,8 @@ internal sealed unsafe partial class KvmProcessor
             return (InterruptionInformation.ExternalInterrupt(events.InterruptVector).Value, 0u);
         }
 
-        return (events.NmiInjected | events.NmiPending) != 0 ? (InterruptionInformation.Nmi.Value, 0u) : default;
+        bool isNmiNext = events.NmiInjected != 0 || (events.NmiPending != 0 && events.NmiMasked == 0);
+        return isNmiNext ? (InterruptionInformation.Nmi.Value, 0u) : default;
     }
 
     private void LoadEvents(ProcessorState state)

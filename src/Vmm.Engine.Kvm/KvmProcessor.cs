@@ -56,7 +56,7 @@ internal sealed unsafe partial class KvmProcessor : ILogicalProcessor, ICurrentV
         {
             CpuidRehearsal.Set(_vcpu, [.. machine.Capabilities.Cpuid.Select(leaf => CpuidRehearsal.Entry(leaf.Leaf, leaf.Subleaf, With(machine.Interrupts, leaf)))]);
             _registers.Initialize();
-            _apic = machine.Interrupts is { } chip ? new KvmLocalApic(_vcpu, _registers, _msrs, chip, machine.Clock) : null;
+            _apic = machine.Interrupts is { } chip ? new KvmLocalApic(_vcpu, _registers, _msrs, chip, machine.Clock, () => FollowTime(), () => _entryControlsStale = true) : null;
             SetTimestampFrequency();
             _counter = new TimestampCounter(_vcpu, _msrs, machine.TimestampControl);
             _timestamp = new TimestampSync(_counter, machine.Timestamps);

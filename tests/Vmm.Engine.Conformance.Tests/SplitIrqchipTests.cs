@@ -22,12 +22,38 @@ public sealed class SplitIrqchipTests
     }
 
     [SplitIrqchipFact]
+    public void An_init_that_has_come_is_in_the_state_that_is_saved_after_the_activity()
+    {
+        using GuestMachine machine = Waiting().Make(HostKvm.Engine, LocalApicModel.Kvm);
+        machine.Respond = AtReady(() => Interrupts(machine).Send(Address, Vector));
+        machine.Run();
+        _ = machine.Save(); // registers of every kind are known now
+        Interrupts(machine).Send(Address, 0x4500);
+        Assert.Equal(ActivityState.Active, machine.Processor.LocalApic!.Activity); // the bootstrap processor
+        ProcessorState state = machine.Save();
+        Assert.Equal((0xFFF0UL, 0xF000, 0UL), (state.Rip, state.Segments[(int)SegmentRegister.Cs].Selector, state.Registers.Rbx));
+        Assert.Equal(0UL, state.Cr0 & (ulong)(Cr0Bits.Pe | Cr0Bits.Pg));
+        Assert.NotEqual(0x1FFu, machine.Processor.LocalApic.Save().Registers[0xF]);
+    }
+
+    [SplitIrqchipFact]
+    public void What_was_written_before_the_activity_is_asked_for_is_kept()
+    {
+        using GuestMachine machine = Waiting().Make(HostKvm.Engine, LocalApicModel.Kvm);
+        machine.Processor.Registers.Rsi = 0x1234;
+        machine[VmcsField.GuestCr3] = 0x5000;
+        machine[VmcsField.GuestRip] = 0x4321;
+        _ = machine.Processor.LocalApic!.Activity;
+        Assert.Equal((0x1234UL, 0x5000UL, 0x4321UL), (machine.Processor.Registers.Rsi, machine[VmcsField.GuestCr3], machine[VmcsField.GuestRip]));
+    }
+
+    [SplitIrqchipFact]
     public void A_message_to_nobody_is_lost()
     {
         using GuestMachine machine = Waiting().Make(HostKvm.Engine, LocalApicModel.Kvm);
         machine.Respond = AtReady(() =>
         {
-            Interrupts(machine).Send(Address | (7 << 12), Vector);
+            Interrupts(machine).Send(Address | (7 << 12), Vector + 1); // its handler would count, too
             Interrupts(machine).Send(Address, Vector);
         });
         machine.Run();
@@ -134,6 +160,7 @@ public sealed class SplitIrqchipTests
         {
             machine.Intercept(Msr.Ia32ApicBase, exits: false);
             machine.Gate(Vector, GuestLayout.Handler);
+            machine.Gate(Vector + 1, GuestLayout.Handler);
             machine.Assemble(GuestLayout.Handler, a =>
             {
                 a.inc(ebx);

@@ -36,6 +36,17 @@ public sealed class InjectionTests : ExitTest
         Assert.True(Window(PrimaryProcessorBasedControls.InterruptWindowExiting));
     }
 
+    /// <summary>Engines that have moved RIP already say a length of 0, and the shadow is as it must be.</summary>
+    [Fact]
+    public void An_instruction_that_the_engine_has_finished_leaves_the_interrupt_shadow()
+    {
+        StartWithInterrupts(enabled: true);
+        Processor[VmcsField.GuestInterruptibilityState] = (ulong)InterruptibilityState.BlockingBySti;
+        Bench.Machine.Interrupts.SendMessage(0xFEE0_0000, 0x41);
+        Assert.False(Processor.RunExit(new VmExit { Reason = ExitReason.Cpuid }).Injected.IsValid);
+        Assert.Equal((ulong)InterruptibilityState.BlockingBySti, Processor[VmcsField.GuestInterruptibilityState]);
+    }
+
     [Fact]
     public void An_nmi_ignores_the_interrupt_flag_but_waits_for_the_end_of_another()
     {

@@ -31,6 +31,7 @@ internal enum KvmRequest : uint
     // To a virtual processor
     Run = 0xAE80,
     GetRegs = 0x8090_AE81,
+    SetRegs = 0x4090_AE82,
     Translate = 0xC018_AE85,
     Interrupt = 0x4004_AE86,
     GetMsrs = 0xC008_AE88,

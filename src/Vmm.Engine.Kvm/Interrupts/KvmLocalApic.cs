@@ -4,7 +4,15 @@ using Vmm.Engine.Kvm.Processor;
 namespace Vmm.Engine.Kvm.Interrupts;
 
 /// <summary>The local APIC that KVM models for one processor.</summary>
-internal sealed class KvmLocalApic(KvmDescriptor vcpu, RegisterFile registers, MsrAccess msrs, SplitIrqchip chip, ITimeSource clock) : IEngineLocalApic
+/// <param name="vcpu">The processor.</param>
+/// <param name="registers">Its registers.</param>
+/// <param name="msrs">Its MSRs.</param>
+/// <param name="chip">Where its messages come from.</param>
+/// <param name="clock">The VM's time.</param>
+/// <param name="setTimestamp">Brings the time-stamp counter up to date.</param>
+/// <param name="mayHaveReset">Called when KVM may have reset the processor.</param>
+internal sealed class KvmLocalApic(
+    KvmDescriptor vcpu, RegisterFile registers, MsrAccess msrs, SplitIrqchip chip, ITimeSource clock, Action setTimestamp, Action mayHaveReset) : IEngineLocalApic
 {
     private const ulong NanosecondsPerSecond = 1_000_000_000;
 
@@ -13,7 +21,7 @@ internal sealed class KvmLocalApic(KvmDescriptor vcpu, RegisterFile registers, M
 
     public ActivityState Activity
     {
-        get => (KvmMpState)Get<uint>(KvmRequest.GetMpState) switch
+        get => AcceptSignals() switch
         {
             KvmMpState.Halted => ActivityState.Hlt,
             KvmMpState.Uninitialized or KvmMpState.InitReceived => ActivityState.WaitForSipi,
@@ -22,14 +30,22 @@ internal sealed class KvmLocalApic(KvmDescriptor vcpu, RegisterFile registers, M
 
         set
         {
-            uint state = (uint)(value switch
+            AcceptSignals(); // those of before
+            Set(value switch
             {
                 ActivityState.Hlt => KvmMpState.Halted,
                 ActivityState.WaitForSipi => KvmMpState.InitReceived, // in the other state KVM takes no start-up IPI
                 _ => KvmMpState.Runnable,
             });
-            _ = Activity; // KVM acts on an INIT or a start-up IPI of before
-            vcpu.Request(KvmRequest.SetMpState, ref state);
+        }
+    }
+
+    /// <summary>Ends a HLT, but no wait for a start-up IPI.</summary>
+    public void Wake()
+    {
+        if (AcceptSignals() == KvmMpState.Halted)
+        {
+            Set(KvmMpState.Runnable);
         }
     }
 
@@ -47,6 +63,9 @@ internal sealed class KvmLocalApic(KvmDescriptor vcpu, RegisterFile registers, M
         {
             chip.TellEnds(vector);
         }
+
+        // KVM notes expiries as values of the counter, too, and looks at them when the processor moves.
+        setTimestamp();
 
         // The mode decides what the page means; CR8 is part of both.
         registers.SpecialForWriting.ApicBase = state.Base;
@@ -68,10 +87,26 @@ internal sealed class KvmLocalApic(KvmDescriptor vcpu, RegisterFile registers, M
         }
     }
 
-    /// <summary>Whether a deadline waits for the next entry.</summary>
-    public bool HasDeadlineToLoad => _deadlineToLoad is > 0;
+    /// <summary>Whether a deadline, or none, waits for the next entry.</summary>
+    public bool HasDeadlineToLoad => _deadlineToLoad is not null;
 
     private long Now => (long)((UInt128)clock.Timestamp * NanosecondsPerSecond / clock.Frequency);
+
+    // KVM acts on INIT and start-up IPIs when it is asked for the state, and changes registers of every kind then.
+    private KvmMpState AcceptSignals()
+    {
+        registers.HandOver();
+        var state = (KvmMpState)Get<uint>(KvmRequest.GetMpState);
+        registers.TakeOver();
+        mayHaveReset();
+        return state;
+    }
+
+    private void Set(KvmMpState state)
+    {
+        uint number = (uint)state;
+        vcpu.Request(KvmRequest.SetMpState, ref number);
+    }
 
     private T Get<T>(KvmRequest request)
         where T : unmanaged

@@ -102,6 +102,24 @@ internal sealed unsafe class RegisterFile(KvmDescriptor vcpu, KvmRun* run)
         _vcpu.Request(KvmRequest.GetRegs, ref Shared);
     }
 
+    /// <summary>Puts everything back, general registers too, before a request that may reset the processor.</summary>
+    public void HandOver()
+    {
+        WriteBack();
+        if ((_run->DirtyRegisters & KvmRun.SyncRegisters) != 0)
+        {
+            _vcpu.Request(KvmRequest.SetRegs, ref Shared);
+            _run->DirtyRegisters &= ~KvmRun.SyncRegisters;
+        }
+    }
+
+    /// <summary>After such a request: everything is to be fetched again.</summary>
+    public void TakeOver()
+    {
+        Forget();
+        _vcpu.Request(KvmRequest.GetRegs, ref Shared);
+    }
+
     /// <summary>Puts back what was written.</summary>
     public void WriteBack()
     {

@@ -44,17 +44,31 @@ internal sealed class EngineApics(IEngineInterrupts interrupts, InterruptFabric 
 
     public void GiveBack(VirtualProcessor processor)
     {
-        if (processor.IsApicWithEngine)
+        if (!processor.IsApicWithEngine)
         {
+            return;
+        }
+
+        try
+        {
+            // Asked for its activity, an engine acts on an INIT or a start-up IPI that has come, which changes registers.
             IEngineLocalApic apic = Find(processor);
-            processor.TakeApicBack(apic.Save(), apic.Activity);
+            ActivityState activity = apic.Activity;
+            LocalApicState state = apic.Save();
+            processor.TakeApicBack(state, activity, PassesNmi(state));
+        }
+        catch (Exception e)
+        {
+            processor.GiveApicUp();
+            processor.Fail($"the engine does not give back the state of the local APIC: {e.Message}");
         }
     }
 
     /// <summary>The pin was asserted: LINT1 decides (SDM Vol. 3A 11.5.1), which the guest has programmed in the engine.</summary>
-    public bool PassesNmi(VirtualProcessor processor)
+    public bool PassesNmi(VirtualProcessor processor) => PassesNmi(Find(processor).Save());
+
+    private static bool PassesNmi(LocalApicState state)
     {
-        LocalApicState state = Find(processor).Save();
         uint entry = state.Registers[(int)ApicRegister.LvtLint1];
         return (state.Base & GlobalEnable) == 0 || (entry & (Masked | ModeMask)) == (uint)DeliveryMode.Nmi << 8;
     }

@@ -248,7 +248,7 @@ internal sealed partial class LocalApic
         {
             _isr.Clear(vector);
             // An engine's APIC may have let the guest turn the broadcast off (11.8.5); this one does not offer it.
-            if (_tmr[vector] && (_spuriousVector & NoEndBroadcast) == 0)
+            if (_tmr[vector] && BroadcastsEnds)
             {
                 _bus.EndOfInterrupt((byte)vector);
             }

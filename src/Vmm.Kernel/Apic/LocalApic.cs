@@ -65,6 +65,9 @@ internal sealed partial class LocalApic
     /// <summary>Whether vectors are accepted: globally and by the spurious-vector register.</summary>
     public bool IsSoftwareEnabled => IsEnabled && (Volatile.Read(ref _spuriousVector) & SoftwareEnable) != 0;
 
+    /// <summary>Whether I/O APICs hear of the ends of level-triggered interrupts (11.9).</summary>
+    public bool BroadcastsEnds => (Volatile.Read(ref _spuriousVector) & NoEndBroadcast) == 0;
+
     /// <summary>TPR bits 7:4, as CR8 shows them.</summary>
     public uint Cr8
     {
@@ -159,6 +162,9 @@ internal sealed partial class LocalApic
         int vector = _irr.Highest();
         return vector >= 0 && IsSoftwareEnabled && ((uint)vector & 0xF0) > (ProcessorPriority() & 0xF0) ? vector : -1;
     }
+
+    /// <summary>Whether a vector waits or is in service.</summary>
+    public bool Has(int vector) => _irr[vector] || _isr[vector];
 
     /// <summary>The core takes a vector: it moves from request to service.</summary>
     public void Acknowledge(int vector)

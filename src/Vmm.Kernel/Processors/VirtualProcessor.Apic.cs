@@ -11,9 +11,10 @@ internal sealed partial class VirtualProcessor
     /// <summary>Gives the local APIC away, and with it what the processor waits for.</summary>
     public void GoWithoutApic(out LocalApicState state, out ActivityState activity)
     {
-        // INIT and start-up IPIs that a saved VM had not acted on yet.
-        const ProcessorSignal Initializing = ProcessorSignal.Init | ProcessorSignal.Startup;
-        var pending = (ProcessorSignal)Interlocked.And(ref _pending, ~(int)Initializing);
+        // INIT and start-up IPIs that a saved VM had not acted on yet, and NMIs, which are past LINT1 of the registers here.
+        const ProcessorSignal Messages = ProcessorSignal.Init | ProcessorSignal.Startup | ProcessorSignal.Nmi;
+        var pending = (ProcessorSignal)Interlocked.And(ref _pending, ~(int)Messages);
+        _nmiPending |= pending.HasFlag(ProcessorSignal.Nmi);
         Initialize(pending, loaded => _stateToLoad = loaded);
         if (_stateToLoad is { LocalApic: null } first)
         {
@@ -31,10 +32,18 @@ internal sealed partial class VirtualProcessor
     }
 
     /// <summary>Takes the local APIC back.</summary>
-    public void TakeApicBack(LocalApicState state, ActivityState activity)
+    /// <param name="state">Its registers.</param>
+    /// <param name="activity">What the processor waits for.</param>
+    /// <param name="passesNmi">Whether LINT1 lets an NMI through that was signalled and not looked at yet.</param>
+    public void TakeApicBack(LocalApicState state, ActivityState activity, bool passesNmi)
     {
         IsApicWithEngine = false;
+        var pending = (ProcessorSignal)Interlocked.And(ref _pending, ~(int)ProcessorSignal.Nmi);
+        _nmiPending |= pending.HasFlag(ProcessorSignal.Nmi) && passesNmi;
         Apic.Restore(state);
         _activity = activity;
     }
+
+    /// <summary>The engine's local APIC is lost: the processor has none, and does not run any more.</summary>
+    public void GiveApicUp() => IsApicWithEngine = false;
 }

@@ -330,6 +330,11 @@ internal sealed partial class VirtualProcessor
     /// <summary>Moves RIP over an instruction; that ends the blocking by STI and MOV SS (SDM Vol. 3A 6.8.3).</summary>
     private void Advance(uint instructionLength)
     {
+        if (instructionLength == 0)
+        {
+            return; // the engine has moved RIP, and a shadow that it shows is of the next instruction
+        }
+
         ulong mask = IsLongMode ? ulong.MaxValue : uint.MaxValue;
         Vmcs[VmcsField.GuestRip] = (Vmcs[VmcsField.GuestRip] + instructionLength) & mask;
         ulong interruptibility = Vmcs[VmcsField.GuestInterruptibilityState];

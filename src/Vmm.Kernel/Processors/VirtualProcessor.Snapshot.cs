@@ -9,7 +9,7 @@ internal sealed partial class VirtualProcessor
         ProcessorState state = SaveGuest();
         var pending = (ProcessorSignal)Volatile.Read(ref _pending);
         state.Activity = (uint)_activity;
-        state.NmiPending = _nmiPending || pending.HasFlag(ProcessorSignal.Nmi);
+        state.NmiPending |= _nmiPending || pending.HasFlag(ProcessorSignal.Nmi);
         state.InitPending = pending.HasFlag(ProcessorSignal.Init);
         state.StartupVector = pending.HasFlag(ProcessorSignal.Startup) ? _startupVector : null;
         SaveTimestamp(state);

@@ -86,6 +86,27 @@ internal sealed class MachineState(VirtualMachine machine, AddressLine20 address
         }
 
         machine.Interrupts.Held = false;
+        TellEnds();
+    }
+
+    // An engine's APIC may have noted the end of a level-triggered interrupt and not told of it yet when the VM was saved.
+    // Controllers that wait for an end of a vector that no processor has would wait for ever; others ignore it. A guest that
+    // tells its I/O APICs itself (bit 12 of the spurious-vector register) may be between the two ends.
+    private void TellEnds()
+    {
+        const int FirstVector = 16;
+        if (machine.Processors.Any(processor => !processor.Apic.BroadcastsEnds))
+        {
+            return;
+        }
+
+        for (int vector = FirstVector; vector < 256; vector++)
+        {
+            if (!machine.Processors.Any(processor => processor.Apic.Has(vector)))
+            {
+                machine.Interrupts.EndOfInterrupt((byte)vector);
+            }
+        }
     }
 
     private IEnumerable<(string Path, string Schema)> OwnSections() =>

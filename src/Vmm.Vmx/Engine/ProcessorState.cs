@@ -95,7 +95,10 @@ public sealed class ProcessorState
     /// </summary>
     public ulong[]? PageDirectoryPointers { get; set; }
 
-    /// <summary>A non-maskable interrupt arrived and was not injected yet.</summary>
+    /// <summary>
+    /// A non-maskable interrupt arrived and was not injected yet. Saved by an engine that holds one behind other events;
+    /// who loads the state injects it.
+    /// </summary>
     public bool NmiPending { get; set; }
 
     /// <summary>INIT arrived and was not acted on yet.</summary>

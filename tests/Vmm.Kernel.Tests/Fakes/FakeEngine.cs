@@ -100,6 +100,9 @@ internal sealed class FakeProcessor : ILogicalProcessor
 
     public FakeLocalApic? LocalApic { get; init; }
 
+    /// <summary>Whether an NMI waits in the engine.</summary>
+    public bool HoldsNmi { get; set; }
+
     IEngineLocalApic? ILogicalProcessor.LocalApic => LocalApic;
 
     public ref GuestRegisters Registers => ref _registers;
@@ -192,6 +195,7 @@ internal sealed class FakeProcessor : ILogicalProcessor
         state.Rip = this[VmcsField.GuestRip];
         state.Cr0 = this[VmcsField.GuestCr0];
         state.Cr4 = this[VmcsField.GuestCr4];
+        state.NmiPending = HoldsNmi;
     }
 
     public void LoadState(ProcessorState state)

@@ -64,13 +64,30 @@ internal sealed class FakeLocalApic : IEngineLocalApic
 {
     public LocalApicState State { get; private set; } = new();
 
-    public ActivityState Activity { get; set; }
+    public ActivityState Activity
+    {
+        get
+        {
+            OnActivity();
+            return field;
+        }
+
+        set;
+    }
 
     public int Loads { get; private set; }
 
     public Action OnLoad { get; set; } = () => { };
 
-    public LocalApicState Save() => State;
+    public Action OnSave { get; set; } = () => { };
+
+    public Action OnActivity { get; set; } = () => { };
+
+    public LocalApicState Save()
+    {
+        OnSave();
+        return State;
+    }
 
     public void Load(LocalApicState state)
     {

@@ -118,6 +118,77 @@ public sealed class EngineApicTests : IDisposable
     }
 
     [Fact]
+    public void A_state_that_the_engine_does_not_give_back_does_not_keep_the_vm_from_ending()
+    {
+        Apic.OnSave = () => throw new InvalidOperationException("no such processor");
+        _bench.Machine.Start();
+        Processor.RunExit(Kick);
+        _bench.Machine.Stop();
+        Assert.IsType<VmOutcome.Stopped>(_bench.WaitForEnd());
+    }
+
+    [Fact]
+    public void A_state_that_the_engine_does_not_give_back_ends_the_vm_with_the_reason()
+    {
+        Apic.OnSave = () => throw new InvalidOperationException("no such processor");
+        _bench.Machine.Start();
+        Processor.RunExit(Kick);
+        _bench.Machine.Pause();
+        VmOutcome.Faulted outcome = Assert.IsType<VmOutcome.Faulted>(_bench.WaitForEnd());
+        Assert.Contains("the engine does not give back the state of the local APIC: no such processor", outcome.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>An INIT that has come changes them at that moment.</summary>
+    [Fact]
+    public void Registers_are_saved_after_the_engine_was_asked_for_the_activity()
+    {
+        _bench.Machine.Start();
+        Processor.RunExit(Kick);
+        Apic.OnActivity = () => Apic.State.Registers[SpuriousVector] = 0x1AA;
+        _bench.Machine.Pause();
+        Assert.Equal(0x1AAu, _bench.Machine.GetProcessorState(0).LocalApic!.Registers[SpuriousVector]);
+    }
+
+    [Theory]
+    [InlineData(0x400u, true)]
+    [InlineData(0x1_0400u, false)]
+    public void An_nmi_that_the_processor_has_not_looked_at_is_saved_where_lint1_lets_it_through(uint entry, bool passes)
+    {
+        _bench.Machine.Start();
+        Processor.RunExit(Kick);
+        FakeLocalApic second = _bench.Engine.Machines[0].Processors[1].LocalApic!;
+        second.State.Registers[LvtLint1] = entry;
+        second.Activity = ActivityState.WaitForSipi;
+        second.OnActivity = () => _bench.Machine.Processors[1].SignalNmi();
+        _bench.Machine.Pause();
+        Assert.Equal(passes, _bench.Machine.GetProcessorState(1).NmiPending);
+    }
+
+    [Fact]
+    public void An_nmi_that_the_engine_holds_is_saved()
+    {
+        _bench.Machine.Start();
+        Processor.RunExit(Kick);
+        Processor.HoldsNmi = true;
+        _bench.Machine.Pause();
+        Assert.True(_bench.Machine.GetProcessorState(0).NmiPending);
+    }
+
+    [Fact]
+    public void An_nmi_message_to_a_quiet_vm_is_no_business_of_lint1()
+    {
+        _bench.Machine.Start();
+        Processor.RunExit(Kick);
+        Apic.State.Registers[LvtLint1] = 0x1_0400;
+        _bench.Machine.Pause();
+        _bench.Machine.Interrupts.SendMessage(Message, 0x400);
+        _bench.Machine.Resume();
+        Processor.RunExit(Kick);
+        Processor.RunExit(Kick);
+        Assert.Equal((byte)ExceptionVector.Nmi, (byte)Processor[VmcsField.EntryInterruptionInformation]);
+    }
+
+    [Fact]
     public void The_8259_waits_until_the_window_tells_that_the_engines_lint0_lets_it_through()
     {
         _bench.Machine.CreateDeviceContext("pic").Interrupts.AttachController(new Pic());

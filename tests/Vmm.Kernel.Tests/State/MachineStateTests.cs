@@ -63,6 +63,26 @@ public sealed class MachineStateTests : IDisposable
         Assert.Equal(["5 down"], second.Controller.Changes);
     }
 
+    /// <summary>An engine's APIC may have noted an end when the VM was saved, and not told of it.</summary>
+    [Theory]
+    [InlineData(0x1FFu, true)]
+    [InlineData(0x11FFu, false)]
+    public void Ends_of_interrupts_that_no_processor_has_are_told_unless_the_guest_tells_them(uint spuriousVector, bool told)
+    {
+        _first.RunToPause();
+        LocalApic apic = _first.Machine.Processors[0].Apic;
+        LocalApicState state = apic.Save();
+        state.Registers[0x0F] = spuriousVector;
+        state.Registers[0x22] = 1 << 1; // IRR: vector 41H
+        state.Registers[0x12] = 1 << 2; // ISR: vector 42H
+        apic.Restore(state);
+        using Rig second = new(_time);
+        second.Machine.StartPaused(_first.Save());
+        Assert.DoesNotContain((byte)0x41, second.Controller.Ends);
+        Assert.DoesNotContain((byte)0x42, second.Controller.Ends);
+        Assert.Equal(told, second.Controller.Ends.Contains(0x43));
+    }
+
     [Fact]
     public void The_engine_gets_the_processor_that_was_saved()
     {
@@ -229,10 +249,14 @@ public sealed class MachineStateTests : IDisposable
         }
     }
 
-    private sealed class Controller : IInterruptController
+    private sealed class Controller : IInterruptController, IEndOfInterruptListener
     {
+        public List<byte> Ends { get; } = [];
+
         public List<string> Changes { get; } = [];
 
         public void SetLine(int line, bool asserted) => Changes.Add($"{line} {(asserted ? "up" : "down")}");
+
+        public void EndOfInterrupt(byte vector) => Ends.Add(vector);
     }
 }
