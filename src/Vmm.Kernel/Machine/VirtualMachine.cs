@@ -47,9 +47,12 @@ public sealed partial class VirtualMachine : IDisposable
         _power = new PowerControl(this);
         _events = new EventLoop(
             options.Name, Clock, e => RequestEnd(new VmOutcome.Faulted($"The event thread of VM '{options.Name}' failed: {e.Message}")));
-        _machine = CreateMachine(engine, pool);
-        Apics = _machine.Interrupts is { } interrupts ? new EngineApics(interrupts, Interrupts, ApicBus) : new KernelApics(ApicBus);
-        BuildProcessors();
+        lock (pool.Joining)
+        {
+            _machine = CreateMachine(engine, pool);
+            Apics = _machine.Interrupts is { } interrupts ? new EngineApics(interrupts, Interrupts, ApicBus) : new KernelApics(ApicBus);
+            BuildProcessors();
+        }
     }
 
     /// <summary>What the VM was told at its creation.</summary>

@@ -46,6 +46,9 @@ public sealed class CpuPool : IDisposable
     /// <summary>Name of the scheduler in use; <c>minimal round robin</c> after a fault of another.</summary>
     public string SchedulerName => _scheduler.Name;
 
+    /// <summary>Held by a VM from <see cref="HasThreadsFor"/> until it has added its processors: another one counts them then.</summary>
+    internal Lock Joining { get; } = new();
+
     /// <summary>Whether so many more processors would still have a thread each.</summary>
     internal bool HasThreadsFor(int processors)
     {

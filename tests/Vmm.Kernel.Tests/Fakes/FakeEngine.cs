@@ -10,6 +10,9 @@ internal sealed class FakeEngine : ILocalApicEngine
 
     public List<FakeMachine> Machines { get; } = [];
 
+    /// <summary>Called while a machine with local APICs is made.</summary>
+    public Action OnCreate { get; set; } = () => { };
+
     public string Name => "fake";
 
     public VmxCapabilities Capabilities { get; } = new()
@@ -37,8 +40,11 @@ internal sealed class FakeEngine : ILocalApicEngine
 
     public IVmxMachine CreateMachine(IPhysicalMemory memory, ITimeSource clock) => Add(new FakeMachine());
 
-    public IVmxMachine CreateMachineWithLocalApics(IPhysicalMemory memory, ITimeSource clock) =>
-        Add(new FakeMachine { Interrupts = new FakeInterrupts() });
+    public IVmxMachine CreateMachineWithLocalApics(IPhysicalMemory memory, ITimeSource clock)
+    {
+        OnCreate();
+        return Add(new FakeMachine { Interrupts = new FakeInterrupts() });
+    }
 
     private FakeMachine Add(FakeMachine machine)
     {

@@ -29,6 +29,31 @@ public sealed class EngineApicTests : IDisposable
     }
 
     [Fact]
+    public void A_vm_that_is_being_made_counts_for_another_that_wants_the_same_thread()
+    {
+        using var pool = new CpuPool("shared", 1, _bench.Log);
+        FakeEngine first = new() { OffersLocalApics = true }, second = new() { OffersLocalApics = true };
+        var other = new Thread(() => Make(second, 2).Dispose());
+        first.OnCreate = () =>
+        {
+            other.Start();
+            Assert.True(SpinWait.SpinUntil(
+                () => !other.IsAlive || other.ThreadState.HasFlag(ThreadState.WaitSleepJoin), TimeSpan.FromSeconds(20)));
+        };
+        using VirtualMachine machine = Make(first, 1);
+        Assert.True(other.Join(TimeSpan.FromSeconds(20)));
+        Assert.NotNull(first.Machines[0].Interrupts);
+        Assert.Null(second.Machines[0].Interrupts);
+
+        VirtualMachine Make(FakeEngine engine, int id)
+        {
+            var memory = new GuestMemory();
+            memory.AddRam("ram", 0, 1 << 20);
+            return new VirtualMachine(new VirtualMachineOptions { Id = id }, engine, pool, memory, _bench.Log);
+        }
+    }
+
+    [Fact]
     public void Registers_and_activity_are_with_the_engine_while_the_vm_runs()
     {
         _bench.Machine.SetProcessorState(0, PowerOnState.Create(0));
