@@ -64,17 +64,16 @@ public sealed class KvmEngine : ILocalApicEngine, IDisposable
     }
 
     /// <inheritdoc/>
-    public IVmxMachine CreateMachine(IPhysicalMemory memory, ITimeSource clock) => CreateMachine(memory, clock, LocalApicModel.Kernel);
+    public IVmxMachine CreateMachine(IPhysicalMemory memory, ITimeSource clock) => CreateMachine(memory, clock, modelsApics: false);
 
     /// <inheritdoc/>
-    public IVmxMachine CreateMachineWithLocalApics(IPhysicalMemory memory, ITimeSource clock) => CreateMachine(memory, clock, LocalApicModel.Kvm);
+    public IVmxMachine CreateMachineWithLocalApics(IPhysicalMemory memory, ITimeSource clock) => CreateMachine(memory, clock, modelsApics: true);
 
     /// <summary>Closes the device. Machines that exist go on.</summary>
     public void Dispose() => _device.Dispose();
 
-    /// <summary>Makes a machine whose local APICs are modelled where <paramref name="apics"/> says.</summary>
-    internal KvmMachine CreateMachine(IPhysicalMemory memory, ITimeSource clock, LocalApicModel apics) =>
-        new(_device, Capabilities, memory, clock, apics) { RunsOnHardware = RunsOnHardware, TimestampControl = TimestampControl };
+    private KvmMachine CreateMachine(IPhysicalMemory memory, ITimeSource clock, bool modelsApics) =>
+        new(_device, Capabilities, memory, clock, modelsApics) { RunsOnHardware = RunsOnHardware, TimestampControl = TimestampControl };
 }
 
 /// <summary>Who models the local APICs.</summary>

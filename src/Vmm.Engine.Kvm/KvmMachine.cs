@@ -19,12 +19,11 @@ internal sealed class KvmMachine : IVmxMachine
     private readonly List<KvmProcessor> _processors = [];
     private readonly IPhysicalMemory _memory;
 
-    public KvmMachine(KvmDevice device, VmxCapabilities capabilities, IPhysicalMemory memory, ITimeSource clock, LocalApicModel apics)
+    public KvmMachine(KvmDevice device, VmxCapabilities capabilities, IPhysicalMemory memory, ITimeSource clock, bool modelsApics)
     {
         Device = device;
         Capabilities = capabilities;
         Clock = clock;
-        Apics = apics;
         _memory = memory;
         Vm = device.CreateVm();
         try
@@ -38,7 +37,7 @@ internal sealed class KvmMachine : IVmxMachine
                 Enable(KvmCapability.DisableQuirks2, QuirkOutPort7E); // OUT to port 0x7E like any other OUT
             }
 
-            if (apics == LocalApicModel.Kvm)
+            if (modelsApics)
             {
                 Interrupts = new SplitIrqchip(this);
             }
@@ -62,8 +61,6 @@ internal sealed class KvmMachine : IVmxMachine
     public VmxCapabilities Capabilities { get; }
 
     public ITimeSource Clock { get; }
-
-    public LocalApicModel Apics { get; }
 
     /// <summary>Whether a processor with virtualization runs the guest.</summary>
     public bool RunsOnHardware { get; init; }

@@ -225,7 +225,7 @@ internal sealed unsafe partial class KvmProcessor
         }
 
         _taskPriority = now;
-        if (Has(PrimaryProcessorBasedControls.Cr8LoadExiting) && _machine.Apics == LocalApicModel.Kernel)
+        if (Has(PrimaryProcessorBasedControls.Cr8LoadExiting) && _apic is null)
         {
             ulong rax = _registers.General.Rax;
             _registers.General.Rax = now;

@@ -12,6 +12,7 @@ internal static class FieldHome
     private const string Special = "kvm_sregs2";
     private const string Events = "kvm_vcpu_events";
     private const string Msrs = "KVM_SET_MSRS";
+    private const string Counter = "KVM_VCPU_TSC_OFFSET, KVM_SET_MSRS";
 
     /// <summary>Whether VMREAD and VMWRITE know the field.</summary>
     public static bool IsSupported(VmcsField field) => Of(field) != NotSupported;
@@ -28,7 +29,8 @@ internal static class FieldHome
         VmcsField.GuestDr7 => "kvm_debugregs",
         VmcsField.GuestInterruptibilityState => Events,
         VmcsField.GuestIa32Pat or VmcsField.GuestIa32Debugctl or VmcsField.GuestIa32SysenterCs
-            or VmcsField.GuestIa32SysenterEsp or VmcsField.GuestIa32SysenterEip or VmcsField.TscOffset => Msrs,
+            or VmcsField.GuestIa32SysenterEsp or VmcsField.GuestIa32SysenterEip => Msrs,
+        VmcsField.TscOffset => Counter, // the attribute, by KVM_SET_DEVICE_ATTR, where it works
         VmcsField.GuestActivityState or VmcsField.VmcsLinkPointer => Engine,
 
         VmcsField.PrimaryProcessorBasedControls => "kvm_run.request_interrupt_window, KVM_SET_GUEST_DEBUG",
