@@ -222,11 +222,8 @@ public sealed class ApicTests
         bench.Device.OnWrite = _ => noted.Set();
         bench.Start();
         Assert.True(noted.Wait(KernelBench.Deadline));
-        while (bench.Machine.WhileQuiet(() => bench.Machine.GetProcessorState(0).Activity) != (uint)ActivityState.Hlt)
-        {
-            Assert.False(bench.Machine.Completion.IsCompleted);
-        }
-
+        Assert.True(SpinWait.SpinUntil(
+            () => bench.Machine.WhileQuiet(() => bench.Machine.GetProcessorState(0).Activity) == (uint)ActivityState.Hlt, KernelBench.Deadline));
         bench.Machine.Pause();
         Assert.Equal((uint)ActivityState.Hlt, bench.Machine.GetProcessorState(0).Activity);
         bench.Machine.Resume();

@@ -39,7 +39,7 @@ public sealed class ParavirtualClockTests
         vm.AssertTimeIsRight();
         vm.Bench.Machine.Pause();
         long start = Stopwatch.GetTimestamp();
-        SpinWait.SpinUntil(() => Stopwatch.GetElapsedTime(start).TotalMilliseconds > 100);
+        Assert.True(SpinWait.SpinUntil(() => Stopwatch.GetElapsedTime(start).TotalMilliseconds > 100, Deadline), "The host's time stands still.");
         vm.Bench.Machine.Resume();
         vm.AssertTimeIsRight();
         vm.End();

@@ -99,6 +99,36 @@ public sealed class SplitIrqchipTests
         Assert.StartsWith("EptViolation Write 0x30000000 4 bytes Write 0x4", machine.Transcript.Lines[1]);
     }
 
+    /// <summary>A register that moves takes none of the guest's writes with it.</summary>
+    [SplitIrqchipFact]
+    public void A_write_that_nobody_was_told_of_yet_is_told_at_the_end_of_the_notification()
+    {
+        using GuestMachine machine = new Guest("notifies twice", GuestMode.Long, a =>
+        {
+            a.mov(rbp, (long)GuestLayout.Device);
+            a.mov(__word_ptr[rbp], 3);
+            a.mov(__word_ptr[rbp + 8], 4);
+            a.@out(ReadyPort, al);
+            a.@out(EndPort, al);
+        }) { Check = _ => { } }.Make(HostKvm.Engine, LocalApicModel.Kvm);
+        using ManualResetEventSlim busy = new(), over = new();
+        int told = 0;
+        using IDisposable? first = Interrupts(machine).Listen(GuestLayout.Device, 2, () =>
+        {
+            busy.Set();
+            over.Wait(TimeSpan.FromSeconds(20));
+        });
+        IDisposable? second = Interrupts(machine).Listen(GuestLayout.Device + 8, 2, () => Interlocked.Increment(ref told));
+        machine.Respond = AtReady(() =>
+        {
+            Assert.True(busy.Wait(TimeSpan.FromSeconds(20)));
+            second!.Dispose();
+        });
+        machine.Run();
+        Assert.Equal(1, Volatile.Read(ref told));
+        over.Set();
+    }
+
     [SplitIrqchipFact]
     public void A_place_that_is_taken_gives_no_second_notification()
     {

@@ -29,7 +29,7 @@ internal sealed class GuestMachine : IVmExitSink, IDisposable
     }
 
     public GuestMachine(KvmEngine engine, GuestMode mode, LocalApicModel apics)
-        : this(engine, mode, (memory, time) => engine.CreateMachine(memory, time, apics))
+        : this(engine, mode, apics == LocalApicModel.Kvm ? engine.CreateMachineWithLocalApics : engine.CreateMachine)
     {
     }
 
