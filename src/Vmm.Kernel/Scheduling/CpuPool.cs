@@ -180,9 +180,10 @@ public sealed class CpuPool : IDisposable
 
     private void StartThread(int index)
     {
+        // Started first: whoever sees it may join it.
         var thread = new PoolThread(Name, index, Work);
-        Volatile.Write(ref _threads[index], thread);
         thread.Start();
+        Volatile.Write(ref _threads[index], thread);
     }
 
     // Takes the lock only when the scheduler has kept a thread too long.
