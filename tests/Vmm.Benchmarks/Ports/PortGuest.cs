@@ -11,7 +11,10 @@ namespace Vmm.Benchmarks.Ports;
 /// </summary>
 internal static class PortGuest
 {
-    public const int Samples = 60;
+    public const int Samples = 120;
+
+    /// <summary>How many of a loop's samples come before the runtime has compiled for good what they go through.</summary>
+    public const int WarmUp = 60;
     public const int Iterations = 20_000;
 
     /// <summary>The latch of the board that keeps a byte and does nothing with it.</summary>

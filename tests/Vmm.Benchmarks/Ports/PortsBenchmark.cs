@@ -54,6 +54,11 @@ internal static class PortsBenchmark
         double nanosecondsPerTick = 1e9 / BinaryPrimitives.ReadUInt32LittleEndian(output);
         for (int i = 0; i < PortGuest.Samples * perLoop.Length; i++)
         {
+            if (i % PortGuest.Samples < PortGuest.WarmUp)
+            {
+                continue;
+            }
+
             uint ticks = BinaryPrimitives.ReadUInt32LittleEndian(output[(4 * (i + 1))..]);
             perLoop[i / PortGuest.Samples].Add(ticks * nanosecondsPerTick / PortGuest.Iterations);
         }
