@@ -58,7 +58,11 @@ public sealed class FuzzGuestTests(ITestOutputHelper output)
         Task<string> output = process.StandardOutput.ReadToEndAsync(deadline.Token);
         long start = Stopwatch.GetTimestamp();
         Task ended = process.WaitForExitAsync(deadline.Token);
-        if (await Task.WhenAny(ended, Task.Delay(most, deadline.Token)) != ended)
+        try
+        {
+            await ended.WaitAsync(most);
+        }
+        catch (TimeoutException)
         {
             Process.Start("kill", ["-TERM", $"{process.Id}"]).WaitForExit();
             await ended;

@@ -80,19 +80,30 @@ internal sealed unsafe partial class BlockTranslator
         _emitter.Byte(count);
     }
 
-    // The vector registers to the host's. Flags do not survive it. Where MXCSR forbids it the rest of the block is interpreted,
-    // and an exception there shows them.
     private void EmitVectorCheck(int n)
     {
+        EmitLoadCheck(n, StateOffsets.VectorsLoaded, _trampolines.LoadVectors);
+        _vectorsLoaded = true;
+    }
+
+    private void EmitX87Check(int n)
+    {
+        EmitLoadCheck(n, StateOffsets.X87Loaded, _trampolines.LoadX87);
+        _x87Loaded = true;
+    }
+
+    // Registers to the host's, unless they are there. Flags do not survive it. Where it is refused, because an exception is
+    // not masked, the rest of the block is interpreted, and an exception there shows them.
+    private void EmitLoadCheck(int n, int isLoaded, int trampoline)
+    {
         GiveUpHostFlags(FlagUse.All);
-        _emitter.CmpState32(StateOffsets.VectorsLoaded, 0);
+        _emitter.CmpState32(isLoaded, 0);
         int loaded = _emitter.Jcc(HostCondition.NotEqual);
-        _emitter.Call(_trampolines.LoadVectors);
+        _emitter.Call(trampoline);
         ref Exit exit = ref Add(ExitKind.Interpret, _emitter.Jcc(HostCondition.NotEqual));
         exit.Slot = _steps[n].Slot;
         exit.Count = InterpretSite.ToTheEnd;
         _emitter.Bind(loaded);
-        _vectorsLoaded = true;
     }
 
     private void EmitExits()

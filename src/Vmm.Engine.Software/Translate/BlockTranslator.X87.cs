@@ -26,20 +26,6 @@ internal sealed unsafe partial class BlockTranslator
         _x87Pointer = null;
     }
 
-    // As EmitVectorCheck.
-    private void EmitX87Check(int n)
-    {
-        GiveUpHostFlags(_steps[n].LiveBefore);
-        _emitter.CmpState32(StateOffsets.X87Loaded, 0);
-        int loaded = _emitter.Jcc(HostCondition.NotEqual);
-        _emitter.Call(_trampolines.LoadX87);
-        ref Exit exit = ref Add(ExitKind.Interpret, _emitter.Jcc(HostCondition.NotEqual));
-        exit.Slot = _steps[n].Slot;
-        exit.Count = InterpretSite.ToTheEnd;
-        _emitter.Bind(loaded);
-        _x87Loaded = true;
-    }
-
     private void NoteX87Pointer(ref Step step)
     {
         if (step.UsesX87 && PassThrough.SetsX87Pointer(step.Source))

@@ -55,12 +55,7 @@ public sealed unsafe class ProcessContextTests : IDisposable
     [Fact]
     public void A_global_page_that_is_invalidated_under_one_context_is_so_under_all()
     {
-        _tables.Map(Unmapped, 0x5000, User | PageTables.Global);
-        Switch(1, keep: false);
-        Assert.Equal(5, _machine.Load<byte>(Unmapped));
-        Switch(2, keep: false);
-        _tables.Map(Unmapped, 0x6000, User | PageTables.Global);
-        _machine.Processor.Mmu.FlushPage(Unmapped);
+        RemapGlobalPageUnderAnotherContext();
         Switch(1, keep: true);
         Assert.Equal(6, _machine.Load<byte>(Unmapped));
     }
@@ -68,12 +63,7 @@ public sealed unsafe class ProcessContextTests : IDisposable
     [Fact]
     public void So_are_more_pages_than_are_kept_for_contexts_that_wait()
     {
-        _tables.Map(Unmapped, 0x5000, User | PageTables.Global);
-        Switch(1, keep: false);
-        Assert.Equal(5, _machine.Load<byte>(Unmapped));
-        Switch(2, keep: false);
-        _tables.Map(Unmapped, 0x6000, User | PageTables.Global);
-        _machine.Processor.Mmu.FlushPage(Unmapped);
+        RemapGlobalPageUnderAnotherContext();
         for (ulong n = 1; n < 200; n++)
         {
             _machine.Processor.Mmu.FlushPage(Unmapped + n * 0x1000);
@@ -193,6 +183,17 @@ public sealed unsafe class ProcessContextTests : IDisposable
             _machine.Run();
             Assert.Equal(2UL, _machine.State->Gpr.Rax);
         }
+    }
+
+    // Context 1 has read it; 2 is current.
+    private void RemapGlobalPageUnderAnotherContext()
+    {
+        _tables.Map(Unmapped, 0x5000, User | PageTables.Global);
+        Switch(1, keep: false);
+        Assert.Equal(5, _machine.Load<byte>(Unmapped));
+        Switch(2, keep: false);
+        _tables.Map(Unmapped, 0x6000, User | PageTables.Global);
+        _machine.Processor.Mmu.FlushPage(Unmapped);
     }
 
     private bool HasFastEntry(ulong linear) => LinearMemory.ReadPointer<byte>(_machine.State, linear) != null;
